@@ -1,0 +1,55 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "leat",
+    products: [
+        .library(name: "Leat", targets: ["Leat"]),
+        .executable(name: "leat", targets: ["LeatCommand"]),
+        .executable(name: "leat-bench", targets: ["leat-bench"]),
+    ],
+    targets: [
+        // The Glibc headers that Swift's Glibc module leaves out.
+        .target(name: "CLinux"),
+        // The wheel: poller, timer heap, ready deque, wake-up, clock. Synchronous; knows no tasks.
+        .target(name: "LeatReactor", dependencies: ["CLinux"], swiftSettings: settings),
+        // The runtime: the loop, its executors, parking, sleep, deadlines, semaphores, offloading.
+        .target(name: "LeatLoop", dependencies: ["CLinux", "LeatReactor"], swiftSettings: settings),
+        // Addresses, name resolution, TCP.
+        .target(name: "LeatNet", dependencies: ["CLinux", "LeatReactor", "LeatLoop"], swiftSettings: settings),
+        // Messages, parser, client, server.
+        .target(
+            name: "LeatHTTP",
+            dependencies: ["CLinux", "LeatReactor", "LeatLoop", "LeatNet"],
+            swiftSettings: settings
+        ),
+        // What users import.
+        .target(
+            name: "Leat",
+            dependencies: ["LeatReactor", "LeatLoop", "LeatNet", "LeatHTTP"],
+            swiftSettings: settings
+        ),
+        // The command `leat`.
+        .executableTarget(name: "LeatCommand", dependencies: ["Leat", "CLinux"], swiftSettings: settings),
+        // The benchmark, and the floor it measures against: a bare epoll loop in C.
+        .target(name: "CFloor", path: "Benchmarks/floor"),
+        .executableTarget(
+            name: "leat-bench",
+            dependencies: ["Leat", "LeatLoop", "LeatReactor", "CFloor", "CLinux"],
+            path: "Benchmarks/leat-bench",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "LeatReactorTests", dependencies: ["LeatReactor", "CLinux"], swiftSettings: settings),
+        .testTarget(name: "LeatLoopTests", dependencies: ["LeatLoop", "LeatReactor"], swiftSettings: settings),
+        .testTarget(name: "LeatNetTests", dependencies: ["Leat", "LeatNet", "CLinux"], swiftSettings: settings),
+        .testTarget(name: "LeatHTTPTests", dependencies: ["Leat", "LeatHTTP"], swiftSettings: settings),
+        .testTarget(name: "LeatCommandTests", dependencies: ["Leat", "LeatCommand"], swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,18 @@
+#include "CLinux.h"
+#include <pthread.h>
+
+_Thread_local struct clinux_call_counts clinux_thread_calls;
+_Thread_local void *clinux_thread_loop;
+_Thread_local void *clinux_thread_faults;
+
+static int fork_count;
+
+static void count_fork(void) { fork_count++; }
+
+static void register_fork_handler(void) { pthread_atfork(NULL, NULL, count_fork); }
+
+int clinux_fork_count(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, register_fork_handler);
+    return fork_count;
+}

@@ -1,0 +1,55 @@
+// The parts of Glibc that Swift's Glibc module leaves out, and shims for what is a macro or a thread-local.
+#pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+
+// Macros and enumerations, with the type that Swift needs them in.
+static const uint32_t CLINUX_EPOLLIN = EPOLLIN;
+static const uint32_t CLINUX_EPOLLOUT = EPOLLOUT;
+static const uint32_t CLINUX_EPOLLRDHUP = EPOLLRDHUP;
+static const uint32_t CLINUX_EPOLLERR = EPOLLERR;
+static const uint32_t CLINUX_EPOLLHUP = EPOLLHUP;
+static const uint32_t CLINUX_EPOLLET = EPOLLET;
+static const int CLINUX_EPOLL_CLOEXEC = EPOLL_CLOEXEC;
+static const int CLINUX_EVENTFD_FLAGS = EFD_CLOEXEC | EFD_NONBLOCK;
+static const int CLINUX_TIMERFD_FLAGS = TFD_CLOEXEC | TFD_NONBLOCK;
+static const int CLINUX_SOCKET_FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC;
+static const int CLINUX_TIMER_ABSTIME = TFD_TIMER_ABSTIME;
+
+// What this thread's system calls came to; see SystemCalls.swift.
+struct clinux_call_counts {
+    uint64_t send;
+    uint64_t receive;
+    uint64_t poll;
+    uint64_t other;
+};
+
+// Per-thread state. Thread-locals cannot be declared in Swift, so they live here behind accessors.
+extern _Thread_local struct clinux_call_counts clinux_thread_calls;
+extern _Thread_local void *clinux_thread_loop;
+extern _Thread_local void *clinux_thread_faults;
+
+static inline struct clinux_call_counts *clinux_calls(void) { return &clinux_thread_calls; }
+static inline void *clinux_current_loop(void) { return clinux_thread_loop; }
+static inline void clinux_set_current_loop(void *loop) { clinux_thread_loop = loop; }
+static inline void *clinux_current_faults(void) { return clinux_thread_faults; }
+static inline void clinux_set_current_faults(void *faults) { clinux_thread_faults = faults; }
+
+// How many forks lie between this process and the first that asked: a loop does not survive one.
+int clinux_fork_count(void);
+
+// accept4 has no Swift import.
+static inline int clinux_accept(int fd, struct sockaddr *address, socklen_t *length) {
+    return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}

@@ -1,0 +1,112 @@
+package import LeatReactor
+
+/// How a wait ended.
+package enum Wake: UInt8, Sendable {
+    /// What was waited for has happened.
+    case ready
+    /// The deadline passed first.
+    case deadline
+    /// The task was cancelled, or the loop is ending.
+    case cancelled
+}
+
+/// The one way to wait. Every suspension in Leat (for a descriptor, a timer, a semaphore, a thread) parks a continuation
+/// in a spot like this, which knows what is waited for and since when.
+///
+/// A spot holds one task at a time and may be used again: a socket has two for its whole life, so a read that has to wait
+/// allocates nothing. It is also a timer. The deadline of a wait is kept here, and the heap is told only when it has to
+/// fire earlier than before: a deadline that moves later, as an idle timeout does with each request, costs nothing.
+///
+/// Confined to its loop. The continuation is unsafe (a checked one costs twice as much); that it is resumed exactly once
+/// is this class's business, and checked here.
+package final class ParkingSpot: LoopTimer, @unchecked Sendable {
+    /// Unowned: whoever owns the spot owns the loop.
+    package unowned(unsafe) let loop: EventLoop
+    private var continuation: UnsafeContinuation<Wake, Never>?
+    package private(set) var reason = WaitReason.sleep
+    package private(set) var since = LoopInstant(nanoseconds: 0)
+    private var deadline = LoopInstant.distantFuture
+    /// When the heap will fire this timer, if it is set; never later than `deadline`.
+    private var alarm = LoopInstant.distantFuture
+    /// Tells one wait from the next, so that a cancellation that arrives late cannot end the wrong one.
+    private var ticket: UInt64 = 0
+
+    /// Neighbours in the loop's registry of waits.
+    var nextWait: Unmanaged<ParkingSpot>?
+    var previousWait: Unmanaged<ParkingSpot>?
+    /// Neighbours in a ``WaitQueue``.
+    var nextInQueue: ParkingSpot?
+    unowned(unsafe) var previousInQueue: ParkingSpot?
+    var isQueued = false
+
+    package init(loop: EventLoop) {
+        self.loop = loop
+    }
+
+    /// Whether a task waits here.
+    package var isOccupied: Bool { continuation != nil }
+
+    /// Suspends the caller until ``wake(_:)``. Does not look at cancellation: its owner does.
+    package func park(_ reason: WaitReason, until deadline: LoopInstant = .distantFuture) async -> Wake {
+        await withUnsafeContinuation { begin($0, reason, until: deadline) }
+    }
+
+    /// Suspends the caller until ``wake(_:)`` or until its task is cancelled, whichever is first.
+    package func parkCancellably(_ reason: WaitReason, until deadline: LoopInstant = .distantFuture) async -> Wake {
+        // The number of the wait that is about to begin.
+        let ticket = ticket &+ 1
+        return await withTaskCancellationHandler {
+            // Cancelled before the handler was in place: the handler has run, and found nobody here.
+            if Task.isCancelled { return .cancelled }
+            return await park(reason, until: deadline)
+        } onCancel: {
+            self.loop.execute { if self.ticket == ticket { self.wake(.cancelled) } }
+        }
+    }
+
+    private func begin(
+        _ continuation: UnsafeContinuation<Wake, Never>,
+        _ reason: WaitReason,
+        until deadline: LoopInstant
+    ) {
+        loop.preconditionOnLoop()
+        precondition(self.continuation == nil, "two tasks wait in one place: \(reason)")
+        self.continuation = continuation
+        self.reason = reason
+        self.deadline = deadline
+        ticket &+= 1
+        since = loop.now
+        loop.waits.insert(self)
+        loop.noteWait(reason)
+        if deadline != .distantFuture { setAlarm() }
+    }
+
+    /// Ends the wait, if there is one. The task goes to the ready deque; it does not run inside this call.
+    package func wake(_ outcome: Wake) {
+        guard let continuation else { return }
+        self.continuation = nil
+        loop.waits.remove(self)
+        continuation.resume(returning: outcome)
+    }
+
+    // MARK: The deadline
+
+    private func setAlarm() {
+        if isSet {
+            if alarm <= deadline { return }
+            loop.reactor.cancel(self)
+        }
+        alarm = deadline
+        loop.reactor.set(self, at: deadline)
+    }
+
+    /// Takes the timer out of the heap. For owners that are done with the spot, so that it is freed at once.
+    package func disarm() {
+        loop.reactor.cancel(self)
+    }
+
+    override package func fire(at now: LoopInstant) {
+        guard continuation != nil, deadline != .distantFuture else { return }
+        if deadline <= now { wake(.deadline) } else { setAlarm() }
+    }
+}

@@ -1,0 +1,84 @@
+/// The wheel: what is watched, what is due, and how to wait for the next of either.
+///
+/// A reactor is synchronous and knows no tasks. ``turn(mayWait:)`` waits at most once, tells the sources whose
+/// descriptors became ready, and fires the timers that are due, all with one reading of the clock.
+package final class Reactor {
+    package let clock: ReactorClock
+    package let poller: Poller
+    package let wakeup: Wakeup
+    private let alarm: DeadlineAlarm
+    private var timers = TimerHeap()
+    /// Pieces of work that other threads do for this loop: while there are any, a manual clock does not jump.
+    package var workElsewhere = 0
+    /// The time of this turn: read once, after the wait.
+    package private(set) var now: LoopInstant
+
+    package init(clock: ReactorClock = .monotonic) throws(SystemError) {
+        self.clock = clock
+        now = clock.now
+        poller = try Poller()
+        wakeup = try Wakeup()
+        alarm = try DeadlineAlarm()
+        try poller.add(wakeup)
+        try poller.add(alarm)
+        if case .manual(let manual) = clock {
+            manual.whenMoved { [weak wakeup] in wakeup?.signal() }
+        }
+    }
+
+    /// Removes what the reactor itself registered, so that its descriptors close with it.
+    deinit {
+        poller.remove(wakeup)
+        poller.remove(alarm)
+    }
+
+    // MARK: Timers
+
+    package var timerCount: Int { timers.count }
+    package var alarmSettings: UInt64 { alarm.settings }
+
+    package func set(_ timer: LoopTimer, at deadline: LoopInstant) {
+        timers.insert(timer, at: deadline)
+    }
+
+    package func cancel(_ timer: LoopTimer) {
+        timers.remove(timer)
+    }
+
+    // MARK: Turning
+
+    /// Waits until something happens, or only looks if `mayWait` is false. Returns the number of events.
+    @discardableResult
+    package func turn(mayWait: Bool) -> Int {
+        let events = mayWait ? wait() : poller.poll(milliseconds: 0)
+        now = clock.now
+        fireDueTimers()
+        return events
+    }
+
+    private func wait() -> Int {
+        guard let deadline = timers.earliest else { return poller.poll(milliseconds: -1) }
+        switch clock {
+        case .monotonic:
+            // Due already: look, do not sleep. `now` is old by as long as the ready work took, which errs the safe way.
+            guard deadline > now else { return poller.poll(milliseconds: 0) }
+            alarm.arm(for: deadline)
+            return poller.poll(milliseconds: -1)
+        case .manual(let manual):
+            guard deadline > manual.now else { return poller.poll(milliseconds: 0) }
+            guard manual.autojump, workElsewhere == 0 else { return poller.poll(milliseconds: -1) }
+            let events = poller.poll(milliseconds: 0)
+            if events == 0 { manual.jump(to: deadline) }
+            return events
+        }
+    }
+
+    private func fireDueTimers() {
+        // What a firing timer sets anew is not fired in the same turn, so a timer that re-arms itself cannot hold it.
+        var budget = timers.count
+        while budget > 0, let timer = timers.popDue(at: now) {
+            timer.fire(at: now)
+            budget -= 1
+        }
+    }
+}
