@@ -1,0 +1,201 @@
+import CLinux
+import Glibc
+package import LeatLoop
+package import LeatReactor
+
+/// A non-blocking socket on a loop, with what epoll last said about it.
+///
+/// Edge-triggered readiness works like a flag that the kernel sets and only we clear. It is set by an event, and cleared
+/// by a call that answered EAGAIN or took less than it could have: the kernel will then tell of the next change. The
+/// call is always tried before waiting, so a transfer that need not wait does not.
+package final class Socket: PollSource, @unchecked Sendable {
+    package let loop: EventLoop
+    private var isReadable: Bool
+    private var isWritable: Bool
+    /// The peer's end of the stream has been seen: no further edge will come, so the flag for reading stays set.
+    private var sawHangup = false
+    package private(set) var isClosed = false
+    package let readSpot: ParkingSpot
+    /// Made when a write first has to wait; most sockets never do.
+    private var writeSpotIfAny: ParkingSpot?
+    /// Set while a scope of ``cancelling(_:)`` is cancelled: every wait ends at once.
+    private var isCancelled = false
+
+    /// Takes a descriptor over and registers it; it is closed if that fails. `isReady` says whether a first call is
+    /// worth trying before any event.
+    package init(descriptor: Int32, loop: EventLoop, isReady: Bool) throws(SystemError) {
+        self.loop = loop
+        isReadable = isReady
+        isWritable = isReady
+        readSpot = ParkingSpot(loop: loop)
+        super.init(descriptor: descriptor)
+        do {
+            try loop.reactor.poller.add(self)
+        } catch {
+            isClosed = true
+            SystemCalls.close(descriptor)
+            throw error
+        }
+    }
+
+    /// Makes an unconnected TCP socket.
+    package static func make(family: Int32, loop: EventLoop) throws(SystemError) -> Socket {
+        let result = SystemCalls.socket(family: family, type: Int32(SOCK_STREAM.rawValue))
+        guard result >= 0 else { throw SystemError(code: Int32(-result), operation: "socket") }
+        return try Socket(descriptor: Int32(result), loop: loop, isReady: false)
+    }
+
+    package var writeSpot: ParkingSpot {
+        if let spot = writeSpotIfAny { return spot }
+        let spot = ParkingSpot(loop: loop)
+        writeSpotIfAny = spot
+        return spot
+    }
+
+    // MARK: Readiness
+
+    override package func becameReady(_ readiness: Readiness) {
+        if readiness.contains(.hangup) { sawHangup = true }
+        if readiness.contains(.readable) {
+            isReadable = true
+            readSpot.wake(.ready)
+        }
+        if readiness.contains(.writable) {
+            isWritable = true
+            writeSpotIfAny?.wake(.ready)
+        }
+    }
+
+    /// Whether a read would find something: bytes, the end of the stream or an error.
+    package var mayBeReadable: Bool { isReadable || sawHangup }
+
+    // MARK: Calls that do not wait
+
+    /// recv(2): bytes read, 0 at the end of the stream, or `-errno`, with -EAGAIN for "wait first".
+    @inline(__always)
+    package func tryReceive(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        guard isReadable else { return -Int(EAGAIN) }
+        let result = SystemCalls.receive(descriptor, into: buffer)
+        if result == -Int(EAGAIN) {
+            isReadable = false
+        } else if result > 0, result < buffer.count, !sawHangup {
+            // A short read has emptied the buffer; true only because the registration is edge-triggered.
+            isReadable = false
+        }
+        return result
+    }
+
+    /// send(2): bytes sent or `-errno`, with -EAGAIN for "wait first".
+    @inline(__always)
+    package func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
+        guard isWritable else { return -Int(EAGAIN) }
+        let result = SystemCalls.send(descriptor, bytes)
+        if result == -Int(EAGAIN) || (result >= 0 && result < bytes.count) { isWritable = false }
+        return result
+    }
+
+    /// accept4(2): a descriptor or `-errno`.
+    package func tryAccept() -> (result: Int, address: SocketAddress?) {
+        guard isReadable else { return (-Int(EAGAIN), nil) }
+        let accepted = SocketAddress.filled { SystemCalls.accept(descriptor, $0, $1) }
+        if accepted.result == -Int(EAGAIN) { isReadable = false }
+        return accepted
+    }
+
+    // MARK: Waiting
+
+    /// Waits until a read is worth trying. The caller looks after cancellation: by ``cancelling(_:)``, or by passing
+    /// `cancellably`.
+    @inline(__always)
+    package func waitReadable(
+        _ reason: WaitReason? = nil,
+        until deadline: LoopInstant = .distantFuture,
+        cancellably: Bool = false
+    ) async -> Wake {
+        if isCancelled { return .cancelled }
+        if isReadable || isClosed { return .ready }
+        let reason = reason ?? .read(descriptor: descriptor)
+        return cancellably
+            ? await readSpot.parkCancellably(reason, until: deadline)
+            : await readSpot.park(reason, until: deadline)
+    }
+
+    /// Waits until a write is worth trying; see ``waitReadable(_:until:cancellably:)``.
+    package func waitWritable(
+        _ reason: WaitReason? = nil,
+        until deadline: LoopInstant = .distantFuture,
+        cancellably: Bool = false
+    ) async -> Wake {
+        if isCancelled { return .cancelled }
+        if isWritable || isClosed { return .ready }
+        let reason = reason ?? .write(descriptor: descriptor)
+        return cancellably
+            ? await writeSpot.parkCancellably(reason, until: deadline)
+            : await writeSpot.park(reason, until: deadline)
+    }
+
+    /// Runs an exchange of several reads and writes under one cancellation handler: cancelling the task ends whatever
+    /// wait is going on, and every later one. A handler costs about as much as a wait, so one has to do for the exchange.
+    package func cancelling<T>(_ body: () async throws -> T) async throws -> T {
+        try await withTaskCancellationHandler {
+            if Task.isCancelled { throw CancellationError() }
+            return try await body()
+        } onCancel: {
+            self.loop.execute { self.cancelWaits() }
+        }
+    }
+
+    /// Ends the waits with `.cancelled`, now and from now on. The socket's state is then in doubt: it must be closed.
+    package func cancelWaits() {
+        isCancelled = true
+        readSpot.wake(.cancelled)
+        writeSpotIfAny?.wake(.cancelled)
+    }
+
+    // MARK: The end
+
+    /// shutdown(2) of the sending side: the peer reads an end of stream.
+    package func finishWriting() {
+        if !isClosed { _ = Glibc.shutdown(descriptor, Int32(SHUT_WR)) }
+    }
+
+    /// Forgets the descriptor in epoll, closes it and wakes whoever waited. Can be called twice.
+    package func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        loop.reactor.poller.remove(self)
+        SystemCalls.close(descriptor)
+        readSpot.disarm()
+        writeSpotIfAny?.disarm()
+        readSpot.wake(.ready)
+        writeSpotIfAny?.wake(.ready)
+    }
+
+    // MARK: Options
+
+    /// setsockopt(2) with an `int`.
+    package func setOption(_ level: Int32, _ option: Int32, _ value: Int32) {
+        var value = value
+        _ = setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// SO_ERROR, and clears it: how an asynchronous connect ended.
+    package func takeError() -> Int32 {
+        var code: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length) == 0 ? code : errno
+    }
+
+    /// Small writes go out at once (TCP_NODELAY); Leat writes whole messages.
+    package func disableNagle() {
+        setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    }
+
+    package var localAddress: SocketAddress? {
+        SocketAddress.filled { Int(getsockname(descriptor, $0, $1)) }.address
+    }
+
+    package var remoteAddress: SocketAddress? {
+        SocketAddress.filled { Int(getpeername(descriptor, $0, $1)) }.address
+    }
+}

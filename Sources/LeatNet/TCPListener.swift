@@ -1,0 +1,120 @@
+import CLinux
+import Glibc
+import LeatLoop
+import LeatReactor
+
+/// A listening TCP socket.
+///
+/// Running out of descriptors (EMFILE, ENFILE) or kernel memory does not end it and does not make it spin: it pauses for
+/// a moment and goes on, while the connections wait in the backlog. Connections that died in the backlog are skipped.
+public final class TCPListener: @unchecked Sendable {
+    private let socket: Socket
+    /// Where it listens; the port is the real one, also after binding to port 0.
+    public let localAddress: SocketAddress
+
+    /// How long an accept pauses when the process or the machine has no descriptor left.
+    private static let exhaustionPause = Duration.milliseconds(50)
+
+    private init(socket: Socket, localAddress: SocketAddress) {
+        self.socket = socket
+        self.localAddress = localAddress
+    }
+
+    deinit {
+        let socket = socket
+        socket.loop.execute { socket.close() }
+    }
+
+    /// Listens at `address` (bind(2), listen(2)) with SO_REUSEADDR. Call it on the loop.
+    ///
+    /// `backlog` bounds the connections that wait to be accepted (default 4096; the kernel caps it at
+    /// `net.core.somaxconn`). With `reusePort`, several processes may listen at one address and the kernel spreads the
+    /// connections over them (SO_REUSEPORT). Throws ``NetworkError``, `.addressInUse` among others.
+    public static func bind(to address: SocketAddress, backlog: Int = 4096, reusePort: Bool = false) throws
+        -> TCPListener
+    {
+        let operation = "listen on \(address)"
+        do {
+            let socket = try Socket.make(family: address.family, loop: .current)
+            socket.setOption(SOL_SOCKET, SO_REUSEADDR, 1)
+            if reusePort { socket.setOption(SOL_SOCKET, SO_REUSEPORT, 1) }
+            let bound = address.withSockaddr { Glibc.bind(socket.descriptor, $0, $1) }
+            guard bound == 0, Glibc.listen(socket.descriptor, Int32(clamping: backlog)) == 0 else {
+                let code = errno
+                socket.close()
+                throw NetworkError(code: code, operation: operation)
+            }
+            return TCPListener(socket: socket, localAddress: socket.localAddress ?? address)
+        } catch let error as SystemError {
+            throw NetworkError(code: error.code, operation: operation)
+        }
+    }
+
+    /// Waits for the next connection. TCP_NODELAY is set on it.
+    /// Throws ``NetworkError`` of kind `.closed` after ``close()``, or `CancellationError`.
+    public func accept() async throws -> TCPStream {
+        socket.loop.preconditionOnLoop()
+        guard !socket.readSpot.isOccupied else { throw NetworkError.busy("accept") }
+        return TCPStream(try await acceptSocket())
+    }
+
+    package func acceptSocket() async throws -> Socket {
+        if Task.isCancelled { throw CancellationError() }
+        while true {
+            if socket.isClosed { throw NetworkError.closed("accept") }
+            let accepted = socket.tryAccept()
+            if accepted.result >= 0 {
+                guard let connection = adopt(Int32(accepted.result)) else { continue }
+                if !socket.loop.spendBudget() { await Task.yield() }
+                return connection
+            }
+            try await recover(from: Int32(-accepted.result))
+        }
+    }
+
+    /// Nil if the connection could not be registered: it is closed, and the next one is tried.
+    private func adopt(_ descriptor: Int32) -> Socket? {
+        guard let connection = try? Socket(descriptor: descriptor, loop: socket.loop, isReady: true) else { return nil }
+        connection.disableNagle()
+        return connection
+    }
+
+    private func recover(from code: Int32) async throws {
+        switch code {
+        case EAGAIN:
+            let reason = WaitReason.accept(descriptor: socket.descriptor)
+            if await socket.waitReadable(reason, cancellably: true) == .cancelled { throw CancellationError() }
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+            try await sleep(for: Self.exhaustionPause)
+        case EBADF, EINVAL, ENOTSOCK:
+            throw NetworkError(code: code, operation: "accept on \(localAddress)")
+        default:
+            // The connection failed before it was accepted (ECONNABORTED, EPROTO, network errors): on to the next.
+            break
+        }
+    }
+
+    /// Stops listening. A task that waits in ``accept()`` gets ``NetworkError`` of kind `.closed`. Can be called twice.
+    public func close() {
+        socket.loop.preconditionOnLoop()
+        socket.close()
+    }
+
+    /// The connections as they come, until the listener is closed.
+    public var connections: Connections { Connections(listener: self) }
+
+    /// An asynchronous sequence of accepted connections; see ``TCPListener/connections``.
+    public struct Connections: AsyncSequence, AsyncIteratorProtocol {
+        fileprivate let listener: TCPListener
+
+        public func makeAsyncIterator() -> Connections { self }
+
+        public mutating func next() async throws -> TCPStream? {
+            do {
+                return try await listener.accept()
+            } catch let error as NetworkError where error.kind == .closed {
+                return nil
+            }
+        }
+    }
+}
