@@ -16,6 +16,9 @@ public final class EventLoop: @unchecked Sendable {
     package let reactor: Reactor
     /// Every wait that is going on, for introspection and for the end of the loop.
     package let waits = WaitRegistry()
+    /// Where a read lands before anyone knows how much it brings: one buffer for all connections of the loop, so that an
+    /// idle one needs none. What is in it is good until the reader next suspends.
+    package let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
     private let core: JobCore
     private var executor: any TaskExecutor
     /// The identity under which jobs of the main actor run; nil in an embedded loop, which has none.
@@ -42,6 +45,7 @@ public final class EventLoop: @unchecked Sendable {
     }
 
     deinit {
+        scratch.deallocate()
         // Jobs of Swift tasks that never ran are lost with the loop; work of our own is released.
         while let job = core.ready.popFirst() {
             if case .work(let work) = job { work.release() }

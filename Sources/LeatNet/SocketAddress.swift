@@ -1,5 +1,4 @@
 package import CLinux
-import Glibc
 
 /// An IPv4 or IPv6 address and a port (ip(7), ipv6(7)).
 public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {

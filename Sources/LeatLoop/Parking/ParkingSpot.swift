@@ -26,6 +26,8 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
     package private(set) var reason = WaitReason.sleep
     package private(set) var since = LoopInstant(nanoseconds: 0)
     private var deadline = LoopInstant.distantFuture
+    /// What passes between the task that waits and whoever wakes it, such as a pooled connection.
+    package var handoff: AnyObject?
     /// When the heap will fire this timer, if it is set; never later than `deadline`.
     private var alarm = LoopInstant.distantFuture
     /// Tells one wait from the next, so that a cancellation that arrives late cannot end the wrong one.

@@ -1,7 +1,7 @@
 /// Tasks that wait for the same thing, first come first served: a list through the parking spots. Leaving it, wherever
 /// one stands, is O(1), so a cancelled waiter is gone at once.
 package struct WaitQueue: ~Copyable {
-    private var first: ParkingSpot?
+    package private(set) var first: ParkingSpot?
     private unowned(unsafe) var last: ParkingSpot?
     package private(set) var count = 0
 

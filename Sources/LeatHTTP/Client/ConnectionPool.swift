@@ -1,0 +1,269 @@
+import Glibc
+import LeatLoop
+import LeatNet
+import LeatReactor
+
+/// A connection of the pool, in use or idle.
+final class PooledConnection {
+    let http: HTTPConnection
+    let origin: OriginPool
+    /// Whether it has served a request before.
+    fileprivate(set) var isReused = false
+    fileprivate(set) var idleSince = LoopInstant(nanoseconds: 0)
+
+    init(http: HTTPConnection, origin: OriginPool) {
+        self.http = http
+        self.origin = origin
+    }
+
+    /// Whether an idle connection can take a request. Bytes that arrive while nobody asked for any poison it, for they
+    /// would answer the next request; so does the end of the stream. Without an event there is nothing to ask the kernel.
+    fileprivate var isUsable: Bool {
+        guard !http.socket.isClosed else { return false }
+        guard http.socket.mayBeReadable else { return true }
+        return http.socket.tryReceive(into: http.loop.scratch) == -Int(EAGAIN)
+    }
+}
+
+/// The connections to one origin, and the requests that wait for one.
+final class OriginPool {
+    let host: String
+    let port: UInt16
+    /// Idle connections, the longest idle first. Taken from the end: the most recently used is the most likely alive.
+    fileprivate var idle: [PooledConnection] = []
+    /// Connections that exist or are being made.
+    fileprivate var count = 0
+    fileprivate var waiters = WaitQueue()
+
+    init(host: String, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+}
+
+/// Kept-alive connections by origin, with limits per origin and in total. Requests over a limit wait, first come first
+/// served; one that is cancelled leaves the queue at once.
+///
+/// Confined to its loop, like the client that owns it.
+final class ConnectionPool: @unchecked Sendable {
+    private struct Origin: Hashable {
+        let host: String
+        let port: UInt16
+    }
+
+    private let configuration: HTTPClient.Configuration
+    private let loop: EventLoop
+    private var origins: [Origin: OriginPool] = [:]
+    /// The origin of the last request: most clients talk to one, and need no dictionary for it.
+    private var lastOrigin: OriginPool?
+    /// Connections of all origins that exist or are being made.
+    private var count = 0
+    /// Requests that wait because of the total limit.
+    private var waiters = WaitQueue()
+    private var sweep: ScheduledWork?
+    private var isShutDown = false
+
+    init(configuration: HTTPClient.Configuration, loop: EventLoop) {
+        precondition(configuration.maximumConnections > 0 && configuration.maximumConnectionsPerHost > 0)
+        self.configuration = configuration
+        self.loop = loop
+    }
+
+    deinit {
+        sweep?.cancel()
+        for origin in origins.values {
+            for connection in origin.idle { connection.http.close() }
+        }
+    }
+
+    // MARK: Taking a connection
+
+    /// A connection for a request: an idle one, a new one, or whichever is free first.
+    /// Throws ``HTTPError`` or `CancellationError`.
+    func checkOut(for url: HTTPURL, until deadline: LoopInstant, fresh: Bool) async throws -> PooledConnection {
+        let origin = origin(of: url)
+        while true {
+            if isShutDown { throw HTTPError(.shutdown, "the client was shut down") }
+            if origin.waiters.isEmpty {
+                if !fresh, let connection = takeIdle(from: origin) { return connection }
+                if origin.count < configuration.maximumConnectionsPerHost, reserveInTotal(for: origin) {
+                    return try await connect(origin, until: deadline)
+                }
+            }
+            if let connection = try await waitForTurn(origin, until: deadline) {
+                if connection.isUsable { return connection }
+                discard(connection)
+            } else {
+                // A place was reserved for this request by whoever gave one up.
+                return try await connect(origin, until: deadline)
+            }
+        }
+    }
+
+    private func origin(of url: HTTPURL) -> OriginPool {
+        if let last = lastOrigin, last.port == url.port, last.host == url.host { return last }
+        let key = Origin(host: url.host, port: url.port)
+        let origin = origins[key] ?? OriginPool(host: url.host, port: url.port)
+        origins[key] = origin
+        lastOrigin = origin
+        return origin
+    }
+
+    private func takeIdle(from origin: OriginPool) -> PooledConnection? {
+        while let connection = origin.idle.popLast() {
+            if connection.isUsable { return connection }
+            discard(connection)
+        }
+        return nil
+    }
+
+    /// Counts one more connection, if the total allows it or an idle connection of another origin can make room.
+    private func reserveInTotal(for origin: OriginPool) -> Bool {
+        if count >= configuration.maximumConnections {
+            guard waiters.isEmpty, let victim = longestIdle() else { return false }
+            victim.origin.idle.removeFirst()
+            victim.http.close()
+            victim.origin.count -= 1
+            count -= 1
+        }
+        origin.count += 1
+        count += 1
+        return true
+    }
+
+    /// O(origins); needed only when the total limit has been reached.
+    private func longestIdle() -> PooledConnection? {
+        origins.values.compactMap(\.idle.first).min { $0.idleSince < $1.idleSince }
+    }
+
+    /// Waits for a connection, which is returned, or for a reserved place to open one in, which is nil.
+    private func waitForTurn(_ origin: OriginPool, until deadline: LoopInstant) async throws -> PooledConnection? {
+        let spot = ParkingSpot(loop: loop)
+        let limitedByOrigin = !origin.waiters.isEmpty || origin.count >= configuration.maximumConnectionsPerHost
+        if limitedByOrigin { origin.waiters.append(spot) } else { waiters.append(spot) }
+        // Until it is served, a waiter carries what it wants.
+        spot.handoff = origin
+        let wake = await spot.parkCancellably(.connection, until: deadline)
+        spot.disarm()
+        let handoff = spot.handoff as? PooledConnection
+        if isShutDown {
+            if wake == .ready { giveUp(handoff, of: origin) }
+            throw HTTPError(.shutdown, "the client was shut down")
+        }
+        if wake == .ready { return handoff }
+        // Not served: leave the queue.
+        if limitedByOrigin { origin.waiters.remove(spot) } else { waiters.remove(spot) }
+        if wake == .cancelled { throw CancellationError() }
+        throw HTTPError(.timeout, "no connection to \(origin.host):\(origin.port) became free in time")
+    }
+
+    // MARK: Making a connection
+
+    /// Opens a connection in a place that was counted already.
+    private func connect(_ origin: OriginPool, until deadline: LoopInstant) async throws -> PooledConnection {
+        let timeout = configuration.connectTimeout
+        let deadline = min(loop.now.advanced(by: timeout), deadline)
+        do {
+            let socket = try await open(origin, until: deadline)
+            let http = HTTPConnection(socket: socket, role: .response, limits: configuration.limits)
+            return PooledConnection(http: http, origin: origin)
+        } catch {
+            giveUpPlace(of: origin)
+            if error is TimeoutError || (error as? NetworkError)?.kind == .timedOut {
+                let message = "no connection to \(origin.host):\(origin.port) within \(timeout)"
+                throw HTTPError(.timeout, message, underlying: error)
+            }
+            throw HTTPError.wrapping(error, as: .connect)
+        }
+    }
+
+    private func open(_ origin: OriginPool, until deadline: LoopInstant) async throws -> Socket {
+        if let literal = SocketAddress(ip: origin.host, port: origin.port) {
+            return try await Socket.connect(to: literal, loop: loop, until: deadline)
+        }
+        let (host, port) = (origin.host, origin.port)
+        let addresses = try await withDeadline(deadline) { try await Resolver.resolve(host: host, port: port) }
+        return try await Socket.connect(toFirstOf: addresses, host: host, loop: loop, until: deadline)
+    }
+
+    // MARK: Giving it back
+
+    /// Takes a connection back: for the next waiter, for the idle list, or to be closed.
+    func checkIn(_ connection: PooledConnection, reusable: Bool) {
+        let origin = connection.origin
+        guard reusable, !isShutDown else { return discard(connection) }
+        connection.isReused = true
+        if let waiter = origin.waiters.popFirst() {
+            waiter.handoff = connection
+            waiter.wake(.ready)
+        } else if let first = waiters.first {
+            // The total is reached. The first who waits for it to sink may want this very origin.
+            guard first.handoff === origin else { return discard(connection) }
+            _ = waiters.popFirst()
+            first.handoff = connection
+            first.wake(.ready)
+        } else {
+            connection.idleSince = loop.now
+            origin.idle.append(connection)
+            scheduleSweep()
+        }
+    }
+
+    private func giveUp(_ handoff: PooledConnection?, of origin: OriginPool) {
+        if let handoff { discard(handoff) } else { giveUpPlace(of: origin) }
+    }
+
+    private func discard(_ connection: PooledConnection) {
+        connection.http.close()
+        giveUpPlace(of: connection.origin)
+    }
+
+    /// Passes the place of a connection that is gone on to who waits for one, or uncounts it.
+    private func giveUpPlace(of origin: OriginPool) {
+        if let waiter = origin.waiters.popFirst() {
+            waiter.wake(.ready)
+            return
+        }
+        origin.count -= 1
+        count -= 1
+        guard let waiter = waiters.popFirst(), let wanted = waiter.handoff as? OriginPool else { return }
+        wanted.count += 1
+        count += 1
+        waiter.wake(.ready)
+    }
+
+    // MARK: Idle connections
+
+    /// One timer for the whole pool, set for the connection that has been idle longest when it was set.
+    private func scheduleSweep() {
+        guard sweep == nil else { return }
+        sweep = loop.schedule(after: configuration.idleTimeout) { [weak self] in self?.closeExpired() }
+    }
+
+    private func closeExpired() {
+        sweep = nil
+        let limit = loop.now.advanced(by: .zero - configuration.idleTimeout)
+        var someLeft = false
+        for origin in origins.values {
+            while let oldest = origin.idle.first, oldest.idleSince <= limit {
+                origin.idle.removeFirst()
+                discard(oldest)
+            }
+            someLeft = someLeft || !origin.idle.isEmpty
+        }
+        origins = origins.filter { $0.value.count > 0 || !$0.value.waiters.isEmpty }
+        if let last = lastOrigin, last.count == 0 { lastOrigin = nil }
+        if someLeft { scheduleSweep() }
+    }
+
+    func shutdown() {
+        isShutDown = true
+        sweep?.cancel()
+        sweep = nil
+        while let waiter = waiters.popFirst() { waiter.wake(.cancelled) }
+        for origin in origins.values {
+            while let waiter = origin.waiters.popFirst() { waiter.wake(.cancelled) }
+            while let connection = origin.idle.popLast() { discard(connection) }
+        }
+    }
+}

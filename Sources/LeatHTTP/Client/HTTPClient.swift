@@ -1,0 +1,157 @@
+public import LeatLoop
+import LeatNet
+import LeatReactor
+
+/// An HTTP/1.1 client with a pool of kept-alive connections: what `ClientSession` is to aiohttp.
+///
+/// ```swift
+/// let client = HTTPClient()
+/// let response = try await client.get("http://127.0.0.1:8080/")
+/// print(response.status, response.text)
+/// ```
+///
+/// Any number of tasks of one loop share a client. Requests beyond the limits of the pool wait in order. A response is
+/// never delivered to a request that it does not belong to: a connection whose state is in doubt (after a cancellation,
+/// a timeout, a malformed or an unfinished message) is closed.
+///
+/// Confined to its loop; using it elsewhere traps.
+public final class HTTPClient: @unchecked Sendable {
+    public let configuration: Configuration
+    package let loop: EventLoop
+    let pool: ConnectionPool
+    /// The fields that every request gets unless it has them.
+    let defaultFields: HTTPFields
+
+    /// Makes a client. It opens no connection yet.
+    public init(configuration: Configuration = Configuration(), loop: EventLoop = .current) {
+        self.configuration = configuration
+        self.loop = loop
+        pool = ConnectionPool(configuration: configuration, loop: loop)
+        var fields: HTTPFields = [.accept: "*/*"]
+        if let userAgent = configuration.userAgent { fields[.userAgent] = userAgent }
+        defaultFields = fields
+    }
+
+    /// Sends a GET request and collects the response; see ``request(_:_:headerFields:body:upTo:)``.
+    public func get(_ url: HTTPURL, headerFields: HTTPFields = HTTPFields()) async throws -> HTTPClientResponse {
+        try await request(.get, url, headerFields: headerFields)
+    }
+
+    /// Sends a POST request and collects the response; see ``request(_:_:headerFields:body:upTo:)``.
+    public func post(
+        _ url: HTTPURL,
+        headerFields: HTTPFields = HTTPFields(),
+        body: HTTPBody
+    ) async throws -> HTTPClientResponse {
+        try await request(.post, url, headerFields: headerFields, body: body)
+    }
+
+    /// Sends a request and collects the response, whatever its status.
+    ///
+    /// - Parameters:
+    ///   - upTo: The largest body that is accepted, in bytes; by default the configuration's.
+    /// - Throws: ``HTTPError``, or `CancellationError` as soon as the task is cancelled.
+    ///
+    /// If a kept-alive connection turns out to have been closed by the server before any byte of a response, a request
+    /// that may be repeated (an idempotent method, RFC 9110 §9.2.2, and a body that is not a stream) is sent once more,
+    /// on a new connection.
+    public func request(
+        _ method: HTTPRequest.Method,
+        _ url: HTTPURL,
+        headerFields: HTTPFields = HTTPFields(),
+        body: HTTPBody = .none,
+        upTo maximum: Int? = nil
+    ) async throws -> HTTPClientResponse {
+        let request = HTTPRequest(
+            method: method,
+            scheme: url.scheme,
+            authority: url.authority,
+            path: url.path,
+            headerFields: headerFields
+        )
+        let maximum = maximum ?? configuration.maximumResponseBody
+        return try await exchange(request, to: url, body) { exchange in
+            try await exchange.collect(upTo: maximum)
+        }
+    }
+
+    /// Sends a request and passes the head of the response and a reader for its body to `handler`, which streams it.
+    ///
+    /// The connection belongs to the handler until that returns. If it has not read the body to its end by then the
+    /// connection is closed, so a response can be left at any point. `request` needs a scheme, an authority and a path.
+    /// Throws what `handler` throws, and otherwise as ``request(_:_:headerFields:body:upTo:)`` does.
+    public func perform<R>(
+        _ request: HTTPRequest,
+        body: HTTPBody = .none,
+        _ handler: (HTTPResponse, HTTPBodyReader) async throws -> R
+    ) async throws -> R {
+        let url: HTTPURL
+        do throws(HTTPURL.ParseError) {
+            url = try HTTPURL(
+                parsing: "\(request.scheme ?? "http")://\(request.authority ?? "")\(request.path ?? "/")"
+            )
+        } catch {
+            throw HTTPError(.invalidRequest, "\(error)", underlying: error)
+        }
+        return try await exchange(request, to: url, body) { exchange in
+            try await exchange.stream(to: handler)
+        }
+    }
+
+    /// Closes the idle connections, and those in use when their exchange ends; requests that wait for a connection, and
+    /// later ones, fail with ``HTTPError`` of kind `.shutdown`.
+    public func shutdown() async {
+        loop.preconditionOnLoop()
+        pool.shutdown()
+    }
+
+    // MARK: One exchange
+
+    /// Finds a connection, runs `body` on it under one cancellation handler, and gives it back to the pool if its state
+    /// is beyond doubt.
+    private func exchange<R>(
+        _ request: HTTPRequest,
+        to url: HTTPURL,
+        _ content: HTTPBody,
+        _ body: (ClientExchange) async throws -> R
+    ) async throws -> R {
+        loop.preconditionOnLoop()
+        if Task.isCancelled { throw CancellationError() }
+        guard !url.isSecure else {
+            throw HTTPError(.invalidRequest, "https is not available in this version: \(url)")
+        }
+        let deadline = configuration.totalTimeout.map { loop.now.advanced(by: $0) } ?? .distantFuture
+        var request = request
+        addDefaults(to: &request.headerFields)
+        let mayRepeat = content.isReplayable && request.method.isIdempotent
+        var isRepeat = false
+        while true {
+            let connection = try await pool.checkOut(for: url, until: deadline, fresh: isRepeat)
+            let exchange = ClientExchange(connection, request, content, configuration, deadline: deadline)
+            do {
+                let result = try await connection.http.socket.cancelling {
+                    try await exchange.send()
+                    return try await body(exchange)
+                }
+                pool.checkIn(connection, reusable: exchange.leavesConnectionReusable)
+                return result
+            } catch {
+                pool.checkIn(connection, reusable: false)
+                // The server closed a kept-alive connection while the request was on its way, and answered nothing.
+                if mayRepeat, !isRepeat, exchange.foundConnectionStale(error) {
+                    isRepeat = true
+                    continue
+                }
+                throw HTTPError.wrapping(error)
+            }
+        }
+    }
+
+    private func addDefaults(to fields: inout HTTPFields) {
+        guard !fields.isEmpty else {
+            fields = defaultFields
+            return
+        }
+        for field in defaultFields where !fields.contains(field.name) { fields.append(field) }
+    }
+}

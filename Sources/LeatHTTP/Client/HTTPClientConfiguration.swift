@@ -1,0 +1,50 @@
+extension HTTPClient {
+    /// How a client behaves. Every limit has a default.
+    public struct Configuration: Sendable {
+        /// Connections of all hosts together. Default 1,000.
+        public var maximumConnections = 1_000
+        /// Connections to one origin (scheme, host and port). Default 100.
+        public var maximumConnectionsPerHost = 100
+        /// For resolving the name and connecting. Default 10 s.
+        public var connectTimeout = Duration.seconds(10)
+        /// The longest wait for the next bytes of a response, the first ones included, and for the server to take more of
+        /// a request. Default 60 s.
+        public var readTimeout = Duration.seconds(60)
+        /// For the whole request, from the wait for a connection to the last byte. Default: none.
+        public var totalTimeout: Duration?
+        /// How long an unused connection is kept. Default 60 s.
+        public var idleTimeout = Duration.seconds(60)
+        /// The largest body that a collecting request accepts, in bytes. Default 64 MiB.
+        public var maximumResponseBody = 64 << 20
+        /// Limits on what a server may send before the body, and around it.
+        public var limits = HTTPLimits()
+        /// The field `User-Agent` of requests that have none; nil sends none. Default `leat`.
+        public var userAgent: String? = "leat"
+
+        public init() {}
+    }
+}
+
+/// A response whose body was collected.
+public struct HTTPClientResponse: Sendable, Hashable {
+    public var status: HTTPResponse.Status
+    public var headerFields: HTTPFields
+    public var body: [UInt8]
+    /// The fields after a chunked body.
+    public var trailers: HTTPFields
+
+    public init(
+        status: HTTPResponse.Status,
+        headerFields: HTTPFields = HTTPFields(),
+        body: [UInt8] = [],
+        trailers: HTTPFields = HTTPFields()
+    ) {
+        self.status = status
+        self.headerFields = headerFields
+        self.body = body
+        self.trailers = trailers
+    }
+
+    /// The body as UTF-8 text, ill-formed sequences replaced. O(n).
+    public var text: String { String(decoding: body, as: UTF8.self) }
+}

@@ -1,0 +1,49 @@
+/// The body of a message that is sent: a request's or a response's.
+public struct HTTPBody: Sendable {
+    package enum Content: Sendable {
+        case none
+        case bytes([UInt8])
+        case stream(length: Int?, @Sendable (HTTPBodyWriter) async throws -> Void)
+    }
+
+    package let content: Content
+
+    /// No body.
+    public static let none = HTTPBody(content: .none)
+
+    /// A body of these bytes, sent with a Content-Length.
+    public static func bytes(_ bytes: [UInt8]) -> HTTPBody {
+        HTTPBody(content: .bytes(bytes))
+    }
+
+    /// A body of the UTF-8 of this text, sent with a Content-Length.
+    public static func text(_ text: String) -> HTTPBody {
+        .bytes(Array(text.utf8))
+    }
+
+    /// A body that `produce` writes while it is sent, with back-pressure: each write returns when the kernel has taken it.
+    ///
+    /// With a `length` the body must have exactly that many bytes, or the exchange fails; without one it is chunked. A
+    /// stream is written at most once, so such a request is never retried.
+    public static func stream(
+        length: Int? = nil,
+        _ produce: @escaping @Sendable (HTTPBodyWriter) async throws -> Void
+    ) -> HTTPBody {
+        precondition(length ?? 0 >= 0, "a body cannot have a negative length")
+        return HTTPBody(content: .stream(length: length, produce))
+    }
+
+    /// The length, if it is known before sending.
+    public var length: Int? {
+        switch content {
+        case .none: 0
+        case .bytes(let bytes): bytes.count
+        case .stream(let length, _): length
+        }
+    }
+
+    /// Whether sending it a second time sends the same.
+    package var isReplayable: Bool {
+        if case .stream = content { false } else { true }
+    }
+}

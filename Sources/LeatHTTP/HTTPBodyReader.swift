@@ -1,0 +1,159 @@
+import LeatLoop
+package import LeatReactor
+
+/// The body of a message that is being received: read it piece by piece, or collect it under a limit.
+///
+/// ```swift
+/// for try await piece in body { … }
+/// let all = try await body.collect(upTo: 1 << 20)
+/// ```
+///
+/// Bytes are taken from the connection only when they are asked for, so a slow reader slows the sender down. A reader is
+/// good for the exchange that it belongs to: inside the closure of ``HTTPClient/perform(_:body:_:)``, or until a server's
+/// handler returns. Confined to its loop.
+public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
+    private let connection: HTTPConnection?
+    /// The longest wait for the next bytes.
+    private let readTimeout: Duration
+    /// When the whole exchange must be over.
+    private let deadline: LoopInstant
+    /// What more than this many bytes of body are answered with.
+    private let maximum: Int
+    private var received = 0
+    /// Whether the peer still waits to be told to send the body; the first read does.
+    package private(set) var awaitsContinue: Bool
+    /// Whether the body has been read to its end.
+    package private(set) var isFinished: Bool
+    /// Set when the exchange is over: later reads throw.
+    private var isInvalid = false
+    /// The fields after a chunked body; empty until its end has been read, and for other bodies.
+    public private(set) var trailers = HTTPFields()
+
+    /// The body of a message that has none.
+    package static let empty = HTTPBodyReader(nil)
+
+    package init(
+        _ connection: HTTPConnection?,
+        readTimeout: Duration = .zero,
+        deadline: LoopInstant = .distantFuture,
+        maximum: Int = .max,
+        awaitsContinue: Bool = false
+    ) {
+        self.connection = connection
+        self.readTimeout = readTimeout
+        self.deadline = deadline
+        self.maximum = maximum
+        self.awaitsContinue = awaitsContinue
+        isFinished = connection == nil
+    }
+
+    /// The next bytes, at least one, as they arrived; nil at the end of the body.
+    ///
+    /// Throws ``HTTPError`` (`.incomplete` if the peer ends the connection early, `.timeout`, `.malformed`,
+    /// `.bodyTooLarge`) or `CancellationError`; the connection is not used again then.
+    public func read() async throws -> [UInt8]? {
+        guard !isInvalid else {
+            throw HTTPError(.invalidRequest, "this body was read after the exchange it belongs to had ended")
+        }
+        guard !isFinished, let connection else { return nil }
+        do {
+            if awaitsContinue {
+                awaitsContinue = false
+                connection.output += "HTTP/1.1 100 Continue\r\n\r\n".utf8
+                try await connection.flush(until: connection.loop.now.advanced(by: readTimeout))
+            }
+            return try await next(connection)
+        } catch {
+            isInvalid = true
+            throw HTTPError.wrapping(error)
+        }
+    }
+
+    private func next(_ connection: HTTPConnection) async throws -> [UInt8]? {
+        while true {
+            if let piece = try tryNext(connection) { return piece }
+            if isFinished { return nil }
+            if try await connection.fillOrTimeOut(readTimeout: readTimeout, deadline: deadline) { continue }
+            guard case .endOfBody = try connection.parser.finish() else { throw HTTPError.peerClosed }
+            isFinished = true
+            return nil
+        }
+    }
+
+    /// The next piece among the bytes already received, if there is one.
+    private func tryNext(_ connection: HTTPConnection) throws -> [UInt8]? {
+        switch try connection.tryNext() {
+        case .body(let bytes):
+            received += bytes.count
+            guard received <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
+            return Array(bytes)
+        case .end:
+            trailers = connection.parser.takeTrailers()
+            isFinished = true
+            return nil
+        case .head, nil:
+            return nil
+        }
+    }
+
+    /// The whole body, if it has no more than `maximum` bytes. Throws ``HTTPError`` of kind `.bodyTooLarge` as soon as it
+    /// has more, and otherwise like ``read()``.
+    public func collect(upTo maximum: Int) async throws -> [UInt8] {
+        var body: [UInt8] = []
+        while let piece = try await read() {
+            guard body.count + piece.count <= maximum else {
+                isInvalid = true
+                throw HTTPError.bodyTooLarge(limit: maximum)
+            }
+            if body.isEmpty { body = piece } else { body += piece }
+        }
+        return body
+    }
+
+    /// The whole body as UTF-8 text, ill-formed sequences replaced; see ``collect(upTo:)``.
+    public func text(upTo maximum: Int) async throws -> String {
+        String(decoding: try await collect(upTo: maximum), as: UTF8.self)
+    }
+
+    /// Skips what has already arrived of the rest, without waiting. Returns whether that was all of it.
+    package func discardReceived() -> Bool {
+        guard !isInvalid else { return false }
+        while !isFinished, let connection {
+            guard let piece = try? tryNext(connection) else { break }
+            _ = piece
+        }
+        return isFinished
+    }
+
+    /// Reads and drops up to `limit` bytes. Returns whether the body ended within them.
+    package func discard(upTo limit: Int) async -> Bool {
+        var rest = limit
+        while rest > 0, let piece = try? await read() { rest -= piece.count }
+        return isFinished
+    }
+
+    /// Ends the reader's life with its exchange.
+    package func invalidate() {
+        guard connection != nil else { return }
+        isInvalid = true
+    }
+
+    public func makeAsyncIterator() -> Iterator { Iterator(reader: self) }
+
+    /// Iterates over the pieces of a body; see ``HTTPBodyReader/read()``.
+    public struct Iterator: AsyncIteratorProtocol {
+        fileprivate let reader: HTTPBodyReader
+
+        public mutating func next() async throws -> [UInt8]? { try await reader.read() }
+    }
+}
+
+extension HTTPError {
+    package static func bodyTooLarge(limit: Int) -> HTTPError {
+        HTTPError(.bodyTooLarge, "the body has more than \(limit) bytes")
+    }
+
+    package static var peerClosed: HTTPError {
+        HTTPError(.incomplete, "the peer closed the connection before the message was complete")
+    }
+}

@@ -1,0 +1,71 @@
+import LeatLoop
+import LeatReactor
+
+/// Where a streamed body is written to; see ``HTTPBody/stream(length:_:)``.
+///
+/// Each write returns when the kernel has taken the bytes, so a slow peer slows the writer down. Confined to its loop.
+public final class HTTPBodyWriter: @unchecked Sendable {
+    private let connection: HTTPConnection
+    private let isChunked: Bool
+    /// Bytes still owed to the announced length; nil if none was announced.
+    private var owed: Int?
+    private let writeTimeout: Duration
+
+    package init(_ connection: HTTPConnection, framing: HTTPBodyFraming, writeTimeout: Duration) {
+        self.connection = connection
+        self.writeTimeout = writeTimeout
+        isChunked = framing == .chunked
+        if case .length(let length) = framing { owed = length }
+    }
+
+    /// Writes a piece of the body; an empty one does nothing.
+    /// Throws ``HTTPError`` (`.bodyLength` if this is more than was announced) or `CancellationError`.
+    public func write(_ bytes: [UInt8]) async throws {
+        guard !bytes.isEmpty else { return }
+        if let owed {
+            guard bytes.count <= owed else {
+                throw HTTPError(.bodyLength, "the body is longer than announced, by \(bytes.count - owed) bytes")
+            }
+            self.owed = owed - bytes.count
+        }
+        if isChunked { HTTPEncoder.appendChunkHeader(size: bytes.count, to: &connection.output) }
+        if bytes.count <= Self.copiedSize || isChunked {
+            connection.output += bytes
+            if isChunked { HTTPEncoder.appendChunkEnd(to: &connection.output) }
+            try await flush()
+        } else {
+            do {
+                try await connection.send(bytes, until: deadline)
+            } catch {
+                throw HTTPError.wrapping(error)
+            }
+        }
+    }
+
+    /// Writes the UTF-8 of `text`.
+    public func write(_ text: String) async throws {
+        try await write(Array(text.utf8))
+    }
+
+    /// Up to this size a piece is copied behind the head, to go out in the same system call.
+    private static var copiedSize: Int { 16384 }
+
+    private var deadline: LoopInstant { connection.loop.now.advanced(by: writeTimeout) }
+
+    private func flush() async throws {
+        do {
+            try await connection.flush(until: deadline)
+        } catch {
+            throw HTTPError.wrapping(error)
+        }
+    }
+
+    /// Writes the end of the body. Throws `.bodyLength` if it is shorter than announced.
+    package func finish() async throws {
+        if let owed, owed > 0 {
+            throw HTTPError(.bodyLength, "the body is shorter than announced, by \(owed) bytes")
+        }
+        if isChunked { try HTTPEncoder.appendLastChunk(to: &connection.output) }
+        try await flush()
+    }
+}

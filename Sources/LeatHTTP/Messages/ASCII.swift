@@ -1,0 +1,196 @@
+/// Byte-level helpers for HTTP text.
+///
+/// HTTP is defined over octets. `Character`, `Int(String)` and `lowercased()` follow Unicode and accept far more than
+/// HTTP does (`"٥"` is a number, U+212A folds to `k`, `"\r\n"` is one character), so nothing here uses them.
+/// The ranges that are longer than a few bytes are checked eight bytes at a time.
+enum ASCII {
+    static let tab: UInt8 = 0x09
+    static let lineFeed: UInt8 = 0x0A
+    static let carriageReturn: UInt8 = 0x0D
+    static let space: UInt8 = 0x20
+    static let comma: UInt8 = 0x2C
+    static let slash: UInt8 = 0x2F
+    static let colon: UInt8 = 0x3A
+    static let semicolon: UInt8 = 0x3B
+
+    /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
+    @inline(__always)
+    static func isToken(_ byte: UInt8) -> Bool {
+        isMember(byte, low: 0x03FF_6CFA_0000_0000, high: 0x57FF_FFFF_C7FF_FFFE)
+    }
+
+    /// Whether `byte` may stand in a registered name without percent-encoding (RFC 3986 §3.2.2).
+    @inline(__always)
+    static func isRegisteredName(_ byte: UInt8) -> Bool {
+        isMember(byte, low: 0x2BFF_7FD2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
+    }
+
+    @inline(__always)
+    static func isWhitespace(_ byte: UInt8) -> Bool { byte == space || byte == tab }
+
+    @inline(__always)
+    static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
+
+    @inline(__always)
+    static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- 0x61 < 26 }
+
+    /// Whether `byte` may stand in a field value or a reason phrase: HTAB, SP, VCHAR or obs-text (RFC 9110 §5.5).
+    @inline(__always)
+    static func isFieldValue(_ byte: UInt8) -> Bool { byte >= 0x20 ? byte != 0x7F : byte == tab }
+
+    /// Whether `byte` may stand in a request target: VCHAR, except `#`, which no form of target contains.
+    @inline(__always)
+    static func isTarget(_ byte: UInt8) -> Bool { byte &- 0x21 < 0x5E && byte != 0x23 }
+
+    @inline(__always)
+    static func lowercase(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
+
+    /// The value of a hexadecimal digit, or nil.
+    @inline(__always)
+    static func hexValue(_ byte: UInt8) -> UInt8? {
+        if isDigit(byte) { return byte &- 0x30 }
+        let letter = (byte | 0x20) &- 0x61
+        return letter < 6 ? letter + 10 : nil
+    }
+
+    @inline(__always)
+    private static func isMember(_ byte: UInt8, low: UInt64, high: UInt64) -> Bool {
+        byte < 128 && ((byte < 64 ? low : high) &>> UInt64(byte & 63)) & 1 != 0
+    }
+}
+
+// MARK: - Ranges of bytes
+
+extension ASCII {
+    /// The offset of the first byte that may not stand in a token, or nil.
+    @inline(__always)
+    static func firstNonToken(_ start: UnsafeRawPointer, _ count: Int) -> Int? {
+        var index = 0
+        while index < count {
+            if !isToken(start.load(fromByteOffset: index, as: UInt8.self)) { return index }
+            index &+= 1
+        }
+        return nil
+    }
+
+    /// Whether the bytes are a token: not empty, and token characters only.
+    @inline(__always)
+    static func isToken(_ start: UnsafeRawPointer, _ count: Int) -> Bool {
+        count > 0 && firstNonToken(start, count) == nil
+    }
+
+    /// The offset of the first byte that may not stand in a field value, or nil.
+    @inline(__always)
+    static func firstNonFieldValue(_ start: UnsafeRawPointer, _ count: Int) -> Int? {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        var index = 0
+        while index &+ 8 <= count {
+            let word = start.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let control = (word &- ones &* 0x20) & ~word & highs
+            let delete = word ^ (ones &* 0x7F)
+            if control | ((delete &- ones) & ~delete & highs) != 0 {
+                // HTAB is the one control character which may pass.
+                for offset in index..<index &+ 8
+                where !isFieldValue(start.load(fromByteOffset: offset, as: UInt8.self)) { return offset }
+            }
+            index &+= 8
+        }
+        while index < count {
+            if !isFieldValue(start.load(fromByteOffset: index, as: UInt8.self)) { return index }
+            index &+= 1
+        }
+        return nil
+    }
+
+    /// The offset of the first byte that may not stand in a request target, or nil.
+    @inline(__always)
+    static func firstNonTarget(_ start: UnsafeRawPointer, _ count: Int) -> Int? {
+        var index = 0
+        while index < count {
+            if !isTarget(start.load(fromByteOffset: index, as: UInt8.self)) { return index }
+            index &+= 1
+        }
+        return nil
+    }
+
+    /// Compares two ranges of `count` bytes without regard to the case of ASCII letters.
+    @inline(__always)
+    static func equalsIgnoringCase(_ left: UnsafeRawPointer, _ right: UnsafeRawPointer, _ count: Int) -> Bool {
+        var index = 0
+        while index &+ 8 <= count {
+            let leftWord = left.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let rightWord = right.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let difference = leftWord ^ rightWord
+            if difference != 0 {
+                if difference & ~0x2020_2020_2020_2020 != 0 { return false }
+                for offset in index..<index &+ 8 where !equalsIgnoringCase(left, right, at: offset) { return false }
+            }
+            index &+= 8
+        }
+        while index < count {
+            if !equalsIgnoringCase(left, right, at: index) { return false }
+            index &+= 1
+        }
+        return true
+    }
+
+    @inline(__always)
+    private static func equalsIgnoringCase(_ left: UnsafeRawPointer, _ right: UnsafeRawPointer, at index: Int) -> Bool {
+        lowercase(left.load(fromByteOffset: index, as: UInt8.self))
+            == lowercase(right.load(fromByteOffset: index, as: UInt8.self))
+    }
+
+    /// Whether the bytes spell `text`, an ASCII literal, without regard to case.
+    @inline(__always)
+    static func equalsIgnoringCase(_ start: UnsafeRawPointer, _ count: Int, _ text: StaticString) -> Bool {
+        count == text.utf8CodeUnitCount && equalsIgnoringCase(start, text.utf8Start, count)
+    }
+
+    /// Reads a decimal number of digits only: no sign, no white space, no separator; nil if it is empty or overflows.
+    static func decimal(_ start: UnsafeRawPointer, _ count: Int) -> Int? {
+        if count == 0 { return nil }
+        var value = 0
+        for index in 0..<count {
+            let byte = start.load(fromByteOffset: index, as: UInt8.self)
+            guard isDigit(byte) else { return nil }
+            let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carry) = product.addingReportingOverflow(Int(byte &- 0x30))
+            if overflow || carry { return nil }
+            value = sum
+        }
+        return value
+    }
+
+    /// The bytes between optional white space (SP and HTAB only) at either end.
+    @inline(__always)
+    static func trim(_ start: UnsafeRawPointer, _ range: Range<Int>) -> Range<Int> {
+        var (lower, upper) = (range.lowerBound, range.upperBound)
+        while lower < upper, isWhitespace(start.load(fromByteOffset: lower, as: UInt8.self)) { lower &+= 1 }
+        while lower < upper, isWhitespace(start.load(fromByteOffset: upper &- 1, as: UInt8.self)) { upper &-= 1 }
+        return lower..<upper
+    }
+
+    /// Calls `body` with each element of a comma-separated list, trimmed; empty elements are passed as well.
+    @inline(__always)
+    static func forEachListElement(
+        _ start: UnsafeRawPointer,
+        _ count: Int,
+        _ body: (_ element: UnsafeRawPointer, _ count: Int) -> Void
+    ) {
+        var lower = 0
+        for index in 0...count {
+            guard index == count || start.load(fromByteOffset: index, as: UInt8.self) == comma else { continue }
+            let element = trim(start, lower..<index)
+            body(start + element.lowerBound, element.count)
+            lower = index + 1
+        }
+    }
+
+    /// A byte in the form in which error descriptions name it: `'x'` if it is printable, else `0x0D`.
+    static func describe(_ byte: UInt8) -> String {
+        if byte > 0x20, byte < 0x7F { return "'\(Character(Unicode.Scalar(byte)))'" }
+        let digits = String(byte, radix: 16, uppercase: true)
+        return digits.utf8.count == 1 ? "0x0\(digits)" : "0x\(digits)"
+    }
+}

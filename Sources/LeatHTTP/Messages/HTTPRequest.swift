@@ -1,0 +1,110 @@
+/// The head of a request: everything but its body (RFC 9110 §3.4).
+public struct HTTPRequest: Hashable, Sendable {
+    /// The method.
+    public var method: Method
+
+    /// `http` or `https`. A server finds nil here unless the target named a scheme.
+    public var scheme: String?
+
+    /// `host` or `host:port`: for a client, where the request goes and what `Host` says; for a server, what the client
+    /// asked for.
+    public var authority: String?
+
+    /// The request target as it stands in the request line, usually path and query, still percent-encoded.
+    ///
+    /// A server finds the target exactly as it was received: also `*` (for `OPTIONS`), `host:port` (for `CONNECT`) or a
+    /// whole URL, which HTTP/1.1 servers must accept (RFC 9112 §3.2.2) and whose authority then takes precedence.
+    public var path: String?
+
+    /// The header fields.
+    public var headerFields: HTTPFields
+
+    /// Makes a request head. Nothing is checked before it is sent.
+    public init(
+        method: Method,
+        scheme: String?,
+        authority: String?,
+        path: String?,
+        headerFields: HTTPFields = [:]
+    ) {
+        self.method = method
+        self.scheme = scheme
+        self.authority = authority
+        self.path = path
+        self.headerFields = headerFields
+    }
+}
+
+extension HTTPRequest {
+    /// A request method: a case-sensitive token (RFC 9110 §9.1).
+    public struct Method: Hashable, Sendable, RawRepresentable, LosslessStringConvertible {
+        /// The method as it stands in the request line, for example `GET`.
+        public let rawValue: String
+
+        /// Makes a method, or nil if `rawValue` is not a token.
+        public init?(_ rawValue: String) {
+            var rawValue = rawValue
+            let isToken = rawValue.withUTF8 { utf8 in
+                guard let start = utf8.baseAddress else { return false }
+                return ASCII.isToken(start, utf8.count)
+            }
+            guard isToken else { return nil }
+            self.rawValue = rawValue
+        }
+
+        /// Makes a method, or nil if `rawValue` is not a token.
+        public init?(rawValue: String) {
+            self.init(rawValue)
+        }
+
+        /// Makes a method from text known to be a token.
+        package init(unchecked rawValue: String) {
+            self.rawValue = rawValue
+        }
+
+        /// The method as it stands in the request line.
+        public var description: String { rawValue }
+    }
+}
+
+// Computed, not stored: strings this short live in two registers, so comparing methods is comparing words.
+extension HTTPRequest.Method {
+    /// `GET`: a representation of the target (RFC 9110 §9.3.1).
+    public static var get: Self { Self(unchecked: "GET") }
+
+    /// `HEAD`: like `GET`, without the body (RFC 9110 §9.3.2).
+    public static var head: Self { Self(unchecked: "HEAD") }
+
+    /// `POST`: the target processes the body (RFC 9110 §9.3.3).
+    public static var post: Self { Self(unchecked: "POST") }
+
+    /// `PUT`: the body replaces the target (RFC 9110 §9.3.4).
+    public static var put: Self { Self(unchecked: "PUT") }
+
+    /// `PATCH`: the body changes parts of the target (RFC 5789).
+    public static var patch: Self { Self(unchecked: "PATCH") }
+
+    /// `DELETE`: the target is removed (RFC 9110 §9.3.5).
+    public static var delete: Self { Self(unchecked: "DELETE") }
+
+    /// `OPTIONS`: what the target allows (RFC 9110 §9.3.7).
+    public static var options: Self { Self(unchecked: "OPTIONS") }
+
+    /// `TRACE`: the target sends the request back (RFC 9110 §9.3.8).
+    public static var trace: Self { Self(unchecked: "TRACE") }
+
+    /// `CONNECT`: a tunnel to the target (RFC 9110 §9.3.6).
+    public static var connect: Self { Self(unchecked: "CONNECT") }
+}
+
+extension HTTPRequest.Method {
+    /// Whether the method only reads (RFC 9110 §9.2.1).
+    package var isSafe: Bool {
+        self == .get || self == .head || self == .options || self == .trace
+    }
+
+    /// Whether sending the request twice has the effect of sending it once (RFC 9110 §9.2.2): it may be retried.
+    package var isIdempotent: Bool {
+        isSafe || self == .put || self == .delete
+    }
+}

@@ -1,0 +1,272 @@
+extension HTTPResponse.Status {
+    /// 100 Continue.
+    public static var `continue`: Self { Self(code: 100, reasonPhrase: "Continue") }
+
+    /// 101 Switching Protocols.
+    public static var switchingProtocols: Self { Self(code: 101, reasonPhrase: "Switching Protocols") }
+
+    /// 102 Processing.
+    public static var processing: Self { Self(code: 102, reasonPhrase: "Processing") }
+
+    /// 103 Early Hints.
+    public static var earlyHints: Self { Self(code: 103, reasonPhrase: "Early Hints") }
+
+    /// 104 Upload Resumption Supported.
+    public static var uploadResumptionSupported: Self { Self(code: 104, reasonPhrase: "Upload Resumption Supported") }
+
+    /// 200 OK.
+    public static var ok: Self { Self(code: 200, reasonPhrase: "OK") }
+
+    /// 201 Created.
+    public static var created: Self { Self(code: 201, reasonPhrase: "Created") }
+
+    /// 202 Accepted.
+    public static var accepted: Self { Self(code: 202, reasonPhrase: "Accepted") }
+
+    /// 203 Non-Authoritative Information.
+    public static var nonAuthoritativeInformation: Self {
+        Self(code: 203, reasonPhrase: "Non-Authoritative Information")
+    }
+
+    /// 204 No Content.
+    public static var noContent: Self { Self(code: 204, reasonPhrase: "No Content") }
+
+    /// 205 Reset Content.
+    public static var resetContent: Self { Self(code: 205, reasonPhrase: "Reset Content") }
+
+    /// 206 Partial Content.
+    public static var partialContent: Self { Self(code: 206, reasonPhrase: "Partial Content") }
+
+    /// 207 Multi-Status.
+    public static var multiStatus: Self { Self(code: 207, reasonPhrase: "Multi-Status") }
+
+    /// 208 Already Reported.
+    public static var alreadyReported: Self { Self(code: 208, reasonPhrase: "Already Reported") }
+
+    /// 226 IM Used.
+    public static var imUsed: Self { Self(code: 226, reasonPhrase: "IM Used") }
+
+    /// 300 Multiple Choices.
+    public static var multipleChoices: Self { Self(code: 300, reasonPhrase: "Multiple Choices") }
+
+    /// 301 Moved Permanently.
+    public static var movedPermanently: Self { Self(code: 301, reasonPhrase: "Moved Permanently") }
+
+    /// 302 Found.
+    public static var found: Self { Self(code: 302, reasonPhrase: "Found") }
+
+    /// 303 See Other.
+    public static var seeOther: Self { Self(code: 303, reasonPhrase: "See Other") }
+
+    /// 304 Not Modified.
+    public static var notModified: Self { Self(code: 304, reasonPhrase: "Not Modified") }
+
+    /// 305 Use Proxy.
+    public static var useProxy: Self { Self(code: 305, reasonPhrase: "Use Proxy") }
+
+    /// 307 Temporary Redirect.
+    public static var temporaryRedirect: Self { Self(code: 307, reasonPhrase: "Temporary Redirect") }
+
+    /// 308 Permanent Redirect.
+    public static var permanentRedirect: Self { Self(code: 308, reasonPhrase: "Permanent Redirect") }
+
+    /// 400 Bad Request.
+    public static var badRequest: Self { Self(code: 400, reasonPhrase: "Bad Request") }
+
+    /// 401 Unauthorized.
+    public static var unauthorized: Self { Self(code: 401, reasonPhrase: "Unauthorized") }
+
+    /// 402 Payment Required.
+    public static var paymentRequired: Self { Self(code: 402, reasonPhrase: "Payment Required") }
+
+    /// 403 Forbidden.
+    public static var forbidden: Self { Self(code: 403, reasonPhrase: "Forbidden") }
+
+    /// 404 Not Found.
+    public static var notFound: Self { Self(code: 404, reasonPhrase: "Not Found") }
+
+    /// 405 Method Not Allowed.
+    public static var methodNotAllowed: Self { Self(code: 405, reasonPhrase: "Method Not Allowed") }
+
+    /// 406 Not Acceptable.
+    public static var notAcceptable: Self { Self(code: 406, reasonPhrase: "Not Acceptable") }
+
+    /// 407 Proxy Authentication Required.
+    public static var proxyAuthenticationRequired: Self {
+        Self(code: 407, reasonPhrase: "Proxy Authentication Required")
+    }
+
+    /// 408 Request Timeout.
+    public static var requestTimeout: Self { Self(code: 408, reasonPhrase: "Request Timeout") }
+
+    /// 409 Conflict.
+    public static var conflict: Self { Self(code: 409, reasonPhrase: "Conflict") }
+
+    /// 410 Gone.
+    public static var gone: Self { Self(code: 410, reasonPhrase: "Gone") }
+
+    /// 411 Length Required.
+    public static var lengthRequired: Self { Self(code: 411, reasonPhrase: "Length Required") }
+
+    /// 412 Precondition Failed.
+    public static var preconditionFailed: Self { Self(code: 412, reasonPhrase: "Precondition Failed") }
+
+    /// 413 Content Too Large.
+    public static var contentTooLarge: Self { Self(code: 413, reasonPhrase: "Content Too Large") }
+
+    /// 414 URI Too Long.
+    public static var uriTooLong: Self { Self(code: 414, reasonPhrase: "URI Too Long") }
+
+    /// 415 Unsupported Media Type.
+    public static var unsupportedMediaType: Self { Self(code: 415, reasonPhrase: "Unsupported Media Type") }
+
+    /// 416 Range Not Satisfiable.
+    public static var rangeNotSatisfiable: Self { Self(code: 416, reasonPhrase: "Range Not Satisfiable") }
+
+    /// 417 Expectation Failed.
+    public static var expectationFailed: Self { Self(code: 417, reasonPhrase: "Expectation Failed") }
+
+    /// 418 I'm a teapot.
+    public static var imATeapot: Self { Self(code: 418, reasonPhrase: "I'm a teapot") }
+
+    /// 421 Misdirected Request.
+    public static var misdirectedRequest: Self { Self(code: 421, reasonPhrase: "Misdirected Request") }
+
+    /// 422 Unprocessable Content.
+    public static var unprocessableContent: Self { Self(code: 422, reasonPhrase: "Unprocessable Content") }
+
+    /// 423 Locked.
+    public static var locked: Self { Self(code: 423, reasonPhrase: "Locked") }
+
+    /// 424 Failed Dependency.
+    public static var failedDependency: Self { Self(code: 424, reasonPhrase: "Failed Dependency") }
+
+    /// 425 Too Early.
+    public static var tooEarly: Self { Self(code: 425, reasonPhrase: "Too Early") }
+
+    /// 426 Upgrade Required.
+    public static var upgradeRequired: Self { Self(code: 426, reasonPhrase: "Upgrade Required") }
+
+    /// 428 Precondition Required.
+    public static var preconditionRequired: Self { Self(code: 428, reasonPhrase: "Precondition Required") }
+
+    /// 429 Too Many Requests.
+    public static var tooManyRequests: Self { Self(code: 429, reasonPhrase: "Too Many Requests") }
+
+    /// 431 Request Header Fields Too Large.
+    public static var requestHeaderFieldsTooLarge: Self {
+        Self(code: 431, reasonPhrase: "Request Header Fields Too Large")
+    }
+
+    /// 451 Unavailable For Legal Reasons.
+    public static var unavailableForLegalReasons: Self {
+        Self(code: 451, reasonPhrase: "Unavailable For Legal Reasons")
+    }
+
+    /// 500 Internal Server Error.
+    public static var internalServerError: Self { Self(code: 500, reasonPhrase: "Internal Server Error") }
+
+    /// 501 Not Implemented.
+    public static var notImplemented: Self { Self(code: 501, reasonPhrase: "Not Implemented") }
+
+    /// 502 Bad Gateway.
+    public static var badGateway: Self { Self(code: 502, reasonPhrase: "Bad Gateway") }
+
+    /// 503 Service Unavailable.
+    public static var serviceUnavailable: Self { Self(code: 503, reasonPhrase: "Service Unavailable") }
+
+    /// 504 Gateway Timeout.
+    public static var gatewayTimeout: Self { Self(code: 504, reasonPhrase: "Gateway Timeout") }
+
+    /// 505 HTTP Version Not Supported.
+    public static var httpVersionNotSupported: Self { Self(code: 505, reasonPhrase: "HTTP Version Not Supported") }
+
+    /// 506 Variant Also Negotiates.
+    public static var variantAlsoNegotiates: Self { Self(code: 506, reasonPhrase: "Variant Also Negotiates") }
+
+    /// 507 Insufficient Storage.
+    public static var insufficientStorage: Self { Self(code: 507, reasonPhrase: "Insufficient Storage") }
+
+    /// 508 Loop Detected.
+    public static var loopDetected: Self { Self(code: 508, reasonPhrase: "Loop Detected") }
+
+    /// 510 Not Extended.
+    public static var notExtended: Self { Self(code: 510, reasonPhrase: "Not Extended") }
+
+    /// 511 Network Authentication Required.
+    public static var networkAuthenticationRequired: Self {
+        Self(code: 511, reasonPhrase: "Network Authentication Required")
+    }
+}
+
+extension HTTPResponse.Status {
+    /// The phrase of the IANA registry of status codes, empty for a code that is not in it.
+    package static func standardReasonPhrase(for code: Int) -> String {
+        switch code {
+        case 100: "Continue"
+        case 101: "Switching Protocols"
+        case 102: "Processing"
+        case 103: "Early Hints"
+        case 104: "Upload Resumption Supported"
+        case 200: "OK"
+        case 201: "Created"
+        case 202: "Accepted"
+        case 203: "Non-Authoritative Information"
+        case 204: "No Content"
+        case 205: "Reset Content"
+        case 206: "Partial Content"
+        case 207: "Multi-Status"
+        case 208: "Already Reported"
+        case 226: "IM Used"
+        case 300: "Multiple Choices"
+        case 301: "Moved Permanently"
+        case 302: "Found"
+        case 303: "See Other"
+        case 304: "Not Modified"
+        case 305: "Use Proxy"
+        case 307: "Temporary Redirect"
+        case 308: "Permanent Redirect"
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 402: "Payment Required"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 406: "Not Acceptable"
+        case 407: "Proxy Authentication Required"
+        case 408: "Request Timeout"
+        case 409: "Conflict"
+        case 410: "Gone"
+        case 411: "Length Required"
+        case 412: "Precondition Failed"
+        case 413: "Content Too Large"
+        case 414: "URI Too Long"
+        case 415: "Unsupported Media Type"
+        case 416: "Range Not Satisfiable"
+        case 417: "Expectation Failed"
+        case 418: "I'm a teapot"
+        case 421: "Misdirected Request"
+        case 422: "Unprocessable Content"
+        case 423: "Locked"
+        case 424: "Failed Dependency"
+        case 425: "Too Early"
+        case 426: "Upgrade Required"
+        case 428: "Precondition Required"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 451: "Unavailable For Legal Reasons"
+        case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 502: "Bad Gateway"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        case 505: "HTTP Version Not Supported"
+        case 506: "Variant Also Negotiates"
+        case 507: "Insufficient Storage"
+        case 508: "Loop Detected"
+        case 510: "Not Extended"
+        case 511: "Network Authentication Required"
+        default: ""
+        }
+    }
+}

@@ -1,0 +1,44 @@
+extension HTTPServer {
+    /// How a server behaves. Every limit has a default.
+    public struct Configuration: Sendable {
+        /// Connections at once; more wait in the backlog. Default 100,000.
+        public var maximumConnections = 100_000
+        /// The longest queue of connections that wait to be accepted. Default 4,096; the kernel has a limit of its own.
+        public var backlog = 4_096
+        /// Whether several processes may listen at the address (SO_REUSEPORT). Default false.
+        public var reusePort = false
+        /// From the first byte of a request, or the beginning of a connection, to the end of the head. Default 30 s.
+        public var headTimeout = Duration.seconds(30)
+        /// How long a connection may lie unused between requests. Default 75 s.
+        public var idleTimeout = Duration.seconds(75)
+        /// The longest wait for the next bytes of a body. Default 60 s.
+        public var bodyTimeout = Duration.seconds(60)
+        /// The longest wait for the client to take more of a response. Default 60 s.
+        public var writeTimeout = Duration.seconds(60)
+        /// The largest request body, in bytes; a larger one is answered with 413. Default 64 MiB.
+        public var maximumRequestBody = 64 << 20
+        /// Limits on the head, the trailers and the chunk extensions.
+        public var limits = HTTPLimits()
+        /// How long a graceful shutdown waits for requests under way before it cancels them. Default 30 s.
+        public var shutdownTimeout = Duration.seconds(30)
+
+        public init() {}
+    }
+}
+
+/// What a server's handler answers with. `Date`, and the fields that say where the body ends, are added to it.
+public struct HTTPServerResponse: Sendable {
+    public var status: HTTPResponse.Status
+    public var headerFields: HTTPFields
+    public var body: HTTPBody
+
+    public init(
+        status: HTTPResponse.Status = .ok,
+        headerFields: HTTPFields = HTTPFields(),
+        body: HTTPBody = .none
+    ) {
+        self.status = status
+        self.headerFields = headerFields
+        self.body = body
+    }
+}

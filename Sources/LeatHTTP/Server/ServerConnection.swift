@@ -1,0 +1,228 @@
+import LeatLoop
+import LeatNet
+import LeatReactor
+
+/// One client of a server: reads requests, calls the handler, writes responses, until one side has had enough.
+///
+/// Confined to its loop, like the server that owns it.
+final class ServerConnection: @unchecked Sendable {
+    private let http: HTTPConnection
+    private unowned let server: HTTPServer
+    private let configuration: HTTPServer.Configuration
+    /// The task that runs ``serve()``; for cancelling.
+    var task: Task<Void, Never>?
+    /// Whether it waits for a request and none has begun.
+    private var isIdle = true
+
+    init(socket: Socket, server: HTTPServer) {
+        http = HTTPConnection(socket: socket, role: .request, limits: server.configuration.limits)
+        self.server = server
+        configuration = server.configuration
+    }
+
+    private var loop: EventLoop { http.loop }
+
+    // MARK: The end
+
+    /// Ends the connection if no request is under way; otherwise its response will be the last.
+    func endIfIdle() {
+        if isIdle { http.close() }
+    }
+
+    func cancel() {
+        task?.cancel()
+        http.socket.cancelWaits()
+    }
+
+    // MARK: Serving
+
+    func serve() async {
+        defer { http.close() }
+        do {
+            var isFirst = true
+            while let head = try await nextHead(isFirst: isFirst) {
+                isFirst = false
+                isIdle = false
+                guard try await answer(head) else { return }
+                isIdle = !http.hasUnparsedBytes
+                if server.isShuttingDown { break }
+            }
+            try await http.flush(until: writeDeadline)
+        } catch let error as HTTPParseError {
+            await refuse(error.suggestedStatus)
+        } catch {
+            // The client is gone, too slow, or the server is ending: there is nobody to tell.
+        }
+    }
+
+    /// The head of the next request; nil if the client has closed the connection instead, or left it unused for too long.
+    private func nextHead(isFirst: Bool) async throws -> HTTPRequestHead? {
+        var deadline = loop.now.advanced(by: isFirst ? configuration.headTimeout : configuration.idleTimeout)
+        while true {
+            if case .head = try http.tryNext() { return http.parser.takeRequestHead() }
+            // All that was received is answered: one system call for the responses to all of it.
+            try await http.flush(until: writeDeadline)
+            if server.isShuttingDown, http.parser.isIdle { return nil }
+            let wasIdle = http.parser.isIdle && !http.hasUnparsedBytes
+            isIdle = wasIdle
+            if isIdle { releaseMemory() }
+            do {
+                guard try await http.fill(until: deadline) else { return nil }
+            } catch let error as NetworkError where error.kind == .timedOut {
+                if !http.parser.isIdle { await refuse(.requestTimeout) }
+                return nil
+            }
+            isIdle = false
+            if wasIdle, !isFirst { deadline = loop.now.advanced(by: configuration.headTimeout) }
+        }
+    }
+
+    /// An idle connection keeps no buffer.
+    private func releaseMemory() {
+        if http.output.capacity > Self.keptCapacity { http.output = [] }
+    }
+
+    private static var keptCapacity: Int { 512 }
+    /// Responses are sent once this much has gathered.
+    private static var flushSize: Int { 65536 }
+    /// A rest of a request body up to this size is read and dropped, so that the connection can go on.
+    private static var discardLimit: Int { 262_144 }
+
+    private var writeDeadline: LoopInstant { loop.now.advanced(by: configuration.writeTimeout) }
+
+    // MARK: One request
+
+    /// Answers a request. Returns whether the connection may serve another.
+    private func answer(_ head: HTTPRequestHead) async throws -> Bool {
+        if case .length(let length) = head.framing, length > configuration.maximumRequestBody {
+            await refuse(.contentTooLarge)
+            return false
+        }
+        let body = reader(for: head)
+        let response = await respond(head.request, body)
+        // The rest of the body stands between us and the next request.
+        var keepAlive = head.keepAlive && !server.isShuttingDown
+        if !body.discardReceived(), keepAlive { keepAlive = await finishReading(body) }
+        body.invalidate()
+        keepAlive = try await write(response, to: head, keepAlive: keepAlive) && keepAlive
+        if http.output.count >= Self.flushSize { try await http.flush(until: writeDeadline) }
+        if !keepAlive {
+            try await http.flush(until: writeDeadline)
+            await linger()
+        }
+        return keepAlive
+    }
+
+    private func reader(for head: HTTPRequestHead) -> HTTPBodyReader {
+        if head.framing == .none || head.framing == .length(0) {
+            // Nothing to read; the parser still has to be told so.
+            _ = try? http.tryNext()
+            return .empty
+        }
+        http.saveWindow()
+        return HTTPBodyReader(
+            http,
+            readTimeout: configuration.bodyTimeout,
+            maximum: configuration.maximumRequestBody,
+            awaitsContinue: head.expectsContinue && !http.hasUnparsedBytes
+        )
+    }
+
+    private func respond(_ request: HTTPRequest, _ body: HTTPBodyReader) async -> HTTPServerResponse {
+        do {
+            http.saveWindow()
+            return try await server.handler(request, body)
+        } catch let error as HTTPError where error.kind == .bodyTooLarge {
+            return HTTPServerResponse(status: .contentTooLarge)
+        } catch let error as HTTPError where error.kind == .malformed {
+            return HTTPServerResponse(status: .badRequest)
+        } catch {
+            return HTTPServerResponse(status: .internalServerError)
+        }
+    }
+
+    /// Whether what is left of a request body could be got out of the way.
+    private func finishReading(_ body: HTTPBodyReader) async -> Bool {
+        // A client that still waits for 100 Continue may or may not send its body after the final status.
+        if body.awaitsContinue { return false }
+        return await body.discard(upTo: Self.discardLimit)
+    }
+
+    // MARK: The response
+
+    /// Writes a response into the output, or streams it. Returns false if the connection must end after it.
+    private func write(_ response: HTTPServerResponse, to head: HTTPRequestHead, keepAlive: Bool) async throws -> Bool {
+        let framing = framing(of: response, to: head)
+        let keepAlive = keepAlive && framing != .untilClose
+        do throws(HTTPEncodingError) {
+            try appendHead(response, framing: framing, to: head, keepAlive: keepAlive)
+        } catch {
+            // The handler's response cannot be sent as it is, and nothing of it has been.
+            return try await write(HTTPServerResponse(status: .internalServerError), to: head, keepAlive: keepAlive)
+        }
+        guard head.request.method != .head, framing != .none else { return keepAlive }
+        switch response.body.content {
+        case .none:
+            break
+        case .bytes(let bytes) where bytes.count <= Self.flushSize:
+            http.output.append(contentsOf: bytes)
+        case .bytes(let bytes):
+            try await http.send(bytes, until: writeDeadline)
+        case .stream(_, let produce):
+            let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: configuration.writeTimeout)
+            try await produce(writer)
+            try await writer.finish()
+        }
+        return keepAlive
+    }
+
+    private func framing(of response: HTTPServerResponse, to head: HTTPRequestHead) -> HTTPBodyFraming {
+        // These never have a body, nor fields that describe one (RFC 9110 §6.4.1, §8.6).
+        let code = response.status.code
+        if code == 204 || code == 304 || (100..<200).contains(code) { return .none }
+        if let length = response.body.length { return .length(length) }
+        return head.version == .http11 ? .chunked : .untilClose
+    }
+
+    private func appendHead(
+        _ response: HTTPServerResponse,
+        framing: HTTPBodyFraming,
+        to head: HTTPRequestHead,
+        keepAlive: Bool
+    ) throws(HTTPEncodingError) {
+        let connection: HTTPConnectionOption =
+            if !keepAlive { .close } else if head.version == .http10 { .keepAlive } else { .unstated }
+        try HTTPEncoder.appendResponseHead(
+            HTTPResponse(status: response.status, headerFields: response.headerFields),
+            framing: framing,
+            connection: connection,
+            additionalLines: response.headerFields.contains(.date) ? [] : server.date.line(now: loop.now),
+            to: &http.output
+        )
+    }
+
+    /// Answers what is not a request, and ends the connection.
+    private func refuse(_ status: HTTPResponse.Status) async {
+        try? HTTPEncoder.appendResponseHead(
+            HTTPResponse(status: status),
+            framing: .length(0),
+            connection: .close,
+            additionalLines: server.date.line(now: loop.now),
+            to: &http.output
+        )
+        try? await http.flush(until: writeDeadline)
+        await linger()
+    }
+
+    /// Closes in a way that lets the client read the last response: closing with unread bytes in the buffer would reset
+    /// the connection, and the response with it (RFC 9112 §9.6).
+    private func linger() async {
+        http.socket.finishWriting()
+        let deadline = loop.now.advanced(by: .seconds(1))
+        var budget = 64
+        while budget > 0, (try? await http.fill(until: deadline)) == true {
+            http.discardUnparsed()
+            budget -= 1
+        }
+    }
+}
