@@ -13,8 +13,8 @@ package import LeatReactor
 /// handler returns. Confined to its loop.
 public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     private let connection: HTTPConnection?
-    /// The longest wait for the next bytes.
-    private let readTimeout: Duration
+    /// The longest wait for the next bytes, in nanoseconds.
+    private let readTimeout: Int64
     /// When the whole exchange must be over.
     private let deadline: LoopInstant
     /// What more than this many bytes of body are answered with.
@@ -34,7 +34,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
 
     package init(
         _ connection: HTTPConnection?,
-        readTimeout: Duration = .zero,
+        readTimeout: Int64 = 0,
         deadline: LoopInstant = .distantFuture,
         maximum: Int = .max,
         awaitsContinue: Bool = false
@@ -60,12 +60,12 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
             if awaitsContinue {
                 awaitsContinue = false
                 connection.output += "HTTP/1.1 100 Continue\r\n\r\n".utf8
-                try await connection.flush(until: connection.loop.now.advanced(by: readTimeout))
+                try await connection.flush(until: connection.loop.now.advanced(nanoseconds: readTimeout))
             }
             return try await next(connection)
         } catch {
             isInvalid = true
-            throw HTTPError.wrapping(error)
+            throw HTTPError.wrapping(error, readTimeout: readTimeout, deadline: deadline, now: connection.loop.now)
         }
     }
 
@@ -73,7 +73,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         while true {
             if let piece = try tryNext(connection) { return piece }
             if isFinished { return nil }
-            if try await connection.fillOrTimeOut(readTimeout: readTimeout, deadline: deadline) { continue }
+            if try await connection.fill(timeout: readTimeout, deadline: deadline) { continue }
             guard case .endOfBody = try connection.parser.finish() else { throw HTTPError.peerClosed }
             isFinished = true
             return nil

@@ -1,4 +1,5 @@
 import LeatNet
+package import LeatReactor
 
 /// An HTTP exchange that failed: in which way, and why.
 ///
@@ -42,6 +43,21 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         self.kind = kind
         self.message = message
         self.underlying = underlying
+    }
+
+    /// Like ``wrapping(_:as:)``, for a read: a timeout becomes one that says which of the two limits it was.
+    package static func wrapping(
+        _ error: any Error,
+        readTimeout: Int64,
+        deadline: LoopInstant,
+        now: LoopInstant
+    ) -> any Error {
+        guard let network = error as? NetworkError, network.kind == .timedOut else { return wrapping(error) }
+        let message =
+            deadline <= now
+            ? "the exchange took longer than its total timeout"
+            : "nothing was received for \(Duration.nanoseconds(readTimeout))"
+        return HTTPError(.timeout, message, underlying: error)
     }
 
     /// Wraps a failure of the connection beneath; anything else (a cancellation, a caller's own error) stays as it is.

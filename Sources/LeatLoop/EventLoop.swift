@@ -27,10 +27,10 @@ public final class EventLoop: @unchecked Sendable {
     package let offloading: Offloading
 
     private var isDriven = false
-    private var stopRequested = false
-    private var jobs: UInt64 = 0
-    private var turns: UInt64 = 0
-    private var leafBudget = 0
+    @exclusivity(unchecked) private var stopRequested = false
+    @exclusivity(unchecked) private var jobs: UInt64 = 0
+    @exclusivity(unchecked) private var turns: UInt64 = 0
+    @exclusivity(unchecked) private var leafBudget = 0
     private let forks = clinux_fork_count()
 
     /// Makes a loop that nothing drives yet. Throws ``SystemError`` if the kernel gives no descriptors.

@@ -10,16 +10,16 @@ package import LeatReactor
 /// call is always tried before waiting, so a transfer that need not wait does not.
 package final class Socket: PollSource, @unchecked Sendable {
     package let loop: EventLoop
-    private var isReadable: Bool
-    private var isWritable: Bool
+    @exclusivity(unchecked) private var isReadable: Bool
+    @exclusivity(unchecked) private var isWritable: Bool
     /// The peer's end of the stream has been seen: no further edge will come, so the flag for reading stays set.
-    private var sawHangup = false
-    package private(set) var isClosed = false
+    @exclusivity(unchecked) private var sawHangup = false
+    @exclusivity(unchecked) package private(set) var isClosed = false
     package let readSpot: ParkingSpot
     /// Made when a write first has to wait; most sockets never do.
-    private var writeSpotIfAny: ParkingSpot?
-    /// Set while a scope of ``cancelling(_:)`` is cancelled: every wait ends at once.
-    private var isCancelled = false
+    @exclusivity(unchecked) private var writeSpotIfAny: ParkingSpot?
+    /// Set by ``cancelWaits()``: every wait ends at once.
+    @exclusivity(unchecked) private var isCancelled = false
 
     /// Takes a descriptor over and registers it; it is closed if that fails. `isReady` says whether a first call is
     /// worth trying before any event.
@@ -104,16 +104,21 @@ package final class Socket: PollSource, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Waits until a read is worth trying. The caller looks after cancellation: by ``cancelling(_:)``, or by passing
-    /// `cancellably`.
+    /// Why a wait for reading would end at once; nil if it would not.
     @inline(__always)
+    package var readableNow: Wake? {
+        if isCancelled { return .cancelled }
+        return isReadable || isClosed ? .ready : nil
+    }
+
+    /// Waits until a read is worth trying. The caller looks after cancellation: by one handler for a whole exchange, which
+    /// calls ``cancelWaits()``, or by passing `cancellably`. A handler costs about as much as a wait.
     package func waitReadable(
         _ reason: WaitReason? = nil,
         until deadline: LoopInstant = .distantFuture,
         cancellably: Bool = false
     ) async -> Wake {
-        if isCancelled { return .cancelled }
-        if isReadable || isClosed { return .ready }
+        if let wake = readableNow { return wake }
         let reason = reason ?? .read(descriptor: descriptor)
         return cancellably
             ? await readSpot.parkCancellably(reason, until: deadline)
@@ -132,17 +137,6 @@ package final class Socket: PollSource, @unchecked Sendable {
         return cancellably
             ? await writeSpot.parkCancellably(reason, until: deadline)
             : await writeSpot.park(reason, until: deadline)
-    }
-
-    /// Runs an exchange of several reads and writes under one cancellation handler: cancelling the task ends whatever
-    /// wait is going on, and every later one. A handler costs about as much as a wait, so one has to do for the exchange.
-    package func cancelling<T>(_ body: () async throws -> T) async throws -> T {
-        try await withTaskCancellationHandler {
-            if Task.isCancelled { throw CancellationError() }
-            return try await body()
-        } onCancel: {
-            self.loop.execute { self.cancelWaits() }
-        }
     }
 
     /// Ends the waits with `.cancelled`, now and from now on. The socket's state is then in doubt: it must be closed.

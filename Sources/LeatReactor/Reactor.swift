@@ -7,11 +7,11 @@ package final class Reactor {
     package let poller: Poller
     package let wakeup: Wakeup
     private let alarm: DeadlineAlarm
-    private var timers = TimerHeap()
+    @exclusivity(unchecked) private var timers = TimerHeap()
     /// Pieces of work that other threads do for this loop: while there are any, a manual clock does not jump.
     package var workElsewhere = 0
     /// The time of this turn: read once, after the wait.
-    package private(set) var now: LoopInstant
+    @exclusivity(unchecked) package private(set) var now: LoopInstant
 
     package init(clock: ReactorClock = .monotonic) throws(SystemError) {
         self.clock = clock

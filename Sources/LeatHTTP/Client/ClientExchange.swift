@@ -4,29 +4,28 @@ import LeatReactor
 
 /// One request and its response on one connection.
 final class ClientExchange {
-    private let connection: PooledConnection
     private let http: HTTPConnection
     private let request: HTTPRequest
     private let content: HTTPBody
-    private let configuration: HTTPClient.Configuration
+    private unowned(unsafe) let client: HTTPClient
     private let deadline: LoopInstant
     private let receivedBefore: Int
     private let wasReused: Bool
     private var head: HTTPResponseHead?
     private var isComplete = false
 
+    /// `client` outlives the exchange: it is what runs it.
     init(
         _ connection: PooledConnection,
         _ request: HTTPRequest,
         _ content: HTTPBody,
-        _ configuration: HTTPClient.Configuration,
+        client: HTTPClient,
         deadline: LoopInstant
     ) {
-        self.connection = connection
         http = connection.http
         self.request = request
         self.content = content
-        self.configuration = configuration
+        self.client = client
         self.deadline = deadline
         receivedBefore = http.bytesReceived
         wasReused = connection.isReused
@@ -34,17 +33,43 @@ final class ClientExchange {
 
     // MARK: Sending
 
-    func send() async throws {
+    /// Up to this size a body is sent in the same system call as the head.
+    private static var copiedSize: Int { 16384 }
+
+    /// Sends the request if that can be done without waiting. Otherwise returns false: ``finishSending()`` does the rest.
+    func trySend() throws -> Bool {
         http.parser.expectResponse(to: request.method)
         do throws(HTTPEncodingError) {
             try HTTPEncoder.appendRequestHead(request, framing: framing, to: &http.output)
         } catch {
             throw HTTPError(.invalidRequest, "\(error)", underlying: error)
         }
+        switch content.content {
+        case .none:
+            break
+        case .bytes(let bytes) where bytes.count <= Self.copiedSize:
+            http.output += bytes
+        case .bytes, .stream:
+            return false
+        }
+        return http.tryFlush()
+    }
+
+    func finishSending() async throws {
         do {
-            try await sendBody()
+            switch content.content {
+            case .bytes(let bytes) where bytes.count > Self.copiedSize:
+                try await http.send(bytes, until: sendDeadline)
+            case .stream(_, let produce):
+                let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: client.configuration.readTimeout)
+                try await produce(writer)
+                try await writer.finish()
+            default:
+                try await http.flush(until: sendDeadline)
+            }
         } catch let error as NetworkError where error.kind == .reset && http.socket.mayBeReadable {
             // The server stopped listening before it had everything. It may have said why: read its answer.
+            http.output.removeAll()
         } catch let error as NetworkError where error.kind == .timedOut {
             throw HTTPError(.timeout, "the server took no more of the request", underlying: error)
         }
@@ -60,64 +85,43 @@ final class ClientExchange {
         }
     }
 
-    private func sendBody() async throws {
-        switch content.content {
-        case .none:
-            try await http.flush(until: sendDeadline)
-        case .bytes(let bytes) where bytes.count <= 16384:
-            http.output += bytes
-            try await http.flush(until: sendDeadline)
-        case .bytes(let bytes):
-            try await http.send(bytes, until: sendDeadline)
-        case .stream(_, let produce):
-            let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: configuration.readTimeout)
-            try await produce(writer)
-            try await writer.finish()
-        }
-    }
-
     private var sendDeadline: LoopInstant {
-        min(http.loop.now.advanced(by: configuration.readTimeout), deadline)
+        min(http.loop.now.advanced(nanoseconds: client.readTimeout), deadline)
     }
 
     // MARK: Receiving
 
-    /// The head of the final response. Interim ones are skipped; the parser bounds their number.
-    private func receiveHead() async throws -> HTTPResponseHead {
-        while true {
-            if case .head = try http.tryNext() {
-                let head = http.parser.takeResponseHead()
-                if head.isInterim { continue }
-                guard head.framing != .tunnel else {
-                    throw HTTPError(.malformed, "the server switched protocols unasked (\(head.response.status.code))")
-                }
-                self.head = head
-                return head
-            }
-            guard try await fill() else { throw HTTPError.peerClosed }
+    /// Takes the head that the parser has just completed. False if it is an interim one, and another follows; the parser
+    /// bounds their number.
+    private func takeHead() throws -> Bool {
+        let head = http.parser.takeResponseHead()
+        if head.isInterim { return false }
+        guard head.framing != .tunnel else {
+            throw HTTPError(.malformed, "the server switched protocols unasked (\(head.response.status.code))")
         }
+        self.head = head
+        return true
     }
 
     /// Receives the whole response.
     func collect(upTo maximum: Int) async throws -> HTTPClientResponse {
-        let head = try await receiveHead()
         var body: [UInt8] = []
-        if case .length(let length) = head.framing {
-            guard length <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
-            body.reserveCapacity(length)
-        }
         while true {
             switch try http.tryNext() {
+            case .head:
+                guard try takeHead(), case .length(let length) = head?.framing else { continue }
+                guard length <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
+                body.reserveCapacity(length)
             case .body(let bytes):
                 guard body.count + bytes.count <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
                 body.append(contentsOf: bytes)
             case .end:
                 isComplete = true
-                return response(head, body, trailers: http.parser.takeTrailers())
-            case .head, nil:
+                return response(head!, body, trailers: http.parser.takeTrailers())
+            case nil:
                 if try await fill() { continue }
                 guard case .endOfBody = try http.parser.finish() else { throw HTTPError.peerClosed }
-                return response(head, body, trailers: HTTPFields())
+                return response(head!, body, trailers: HTTPFields())
             }
         }
     }
@@ -132,16 +136,28 @@ final class ClientExchange {
     }
 
     private func fill() async throws -> Bool {
-        try await http.fillOrTimeOut(readTimeout: configuration.readTimeout, deadline: deadline)
+        do {
+            return try await http.fill(timeout: client.readTimeout, deadline: deadline)
+        } catch {
+            // Whether a pooled connection was stale is for the caller to see, so a reset stays what it is.
+            guard let network = error as? NetworkError, network.kind == .timedOut else { throw error }
+            throw HTTPError.wrapping(error, readTimeout: client.readTimeout, deadline: deadline, now: http.loop.now)
+        }
     }
 
     /// Hands the response to `handler`, which reads as much of the body as it likes.
     func stream<R>(to handler: (HTTPResponse, HTTPBodyReader) async throws -> R) async throws -> R {
-        let head = try await receiveHead()
-        let reader = HTTPBodyReader(http, readTimeout: configuration.readTimeout, deadline: deadline)
+        while head == nil {
+            if case .head = try http.tryNext() {
+                _ = try takeHead()
+            } else if !(try await fill()) {
+                throw HTTPError.peerClosed
+            }
+        }
+        let reader = HTTPBodyReader(http, readTimeout: client.readTimeout, deadline: deadline)
         http.saveWindow()
         defer { reader.invalidate() }
-        let result = try await handler(head.response, reader)
+        let result = try await handler(head!.response, reader)
         isComplete = reader.discardReceived()
         return result
     }

@@ -8,8 +8,8 @@ final class PooledConnection {
     let http: HTTPConnection
     let origin: OriginPool
     /// Whether it has served a request before.
-    fileprivate(set) var isReused = false
-    fileprivate(set) var idleSince = LoopInstant(nanoseconds: 0)
+    @exclusivity(unchecked) fileprivate(set) var isReused = false
+    @exclusivity(unchecked) fileprivate(set) var idleSince = LoopInstant(nanoseconds: 0)
 
     init(http: HTTPConnection, origin: OriginPool) {
         self.http = http
@@ -30,10 +30,10 @@ final class OriginPool {
     let host: String
     let port: UInt16
     /// Idle connections, the longest idle first. Taken from the end: the most recently used is the most likely alive.
-    fileprivate var idle: [PooledConnection] = []
+    @exclusivity(unchecked) fileprivate var idle: [PooledConnection] = []
     /// Connections that exist or are being made.
-    fileprivate var count = 0
-    fileprivate var waiters = WaitQueue()
+    @exclusivity(unchecked) fileprivate var count = 0
+    @exclusivity(unchecked) fileprivate var waiters = WaitQueue()
 
     init(host: String, port: UInt16) {
         self.host = host
@@ -55,12 +55,12 @@ final class ConnectionPool: @unchecked Sendable {
     private let loop: EventLoop
     private var origins: [Origin: OriginPool] = [:]
     /// The origin of the last request: most clients talk to one, and need no dictionary for it.
-    private var lastOrigin: OriginPool?
+    @exclusivity(unchecked) private var lastOrigin: OriginPool?
     /// Connections of all origins that exist or are being made.
     private var count = 0
     /// Requests that wait because of the total limit.
-    private var waiters = WaitQueue()
-    private var sweep: ScheduledWork?
+    @exclusivity(unchecked) private var waiters = WaitQueue()
+    @exclusivity(unchecked) private var sweep: ScheduledWork?
     private var isShutDown = false
 
     init(configuration: HTTPClient.Configuration, loop: EventLoop) {
@@ -78,10 +78,14 @@ final class ConnectionPool: @unchecked Sendable {
 
     // MARK: Taking a connection
 
-    /// A connection for a request: an idle one, a new one, or whichever is free first.
+    /// An idle connection to `origin`, if nobody is before us.
+    func idleConnection(to origin: OriginPool) -> PooledConnection? {
+        origin.waiters.isEmpty && !isShutDown ? takeIdle(from: origin) : nil
+    }
+
+    /// A connection for a request: an idle one (unless it must be `fresh`), a new one, or whichever is free first.
     /// Throws ``HTTPError`` or `CancellationError`.
-    func checkOut(for url: HTTPURL, until deadline: LoopInstant, fresh: Bool) async throws -> PooledConnection {
-        let origin = origin(of: url)
+    func checkOut(_ origin: OriginPool, until deadline: LoopInstant, fresh: Bool) async throws -> PooledConnection {
         while true {
             if isShutDown { throw HTTPError(.shutdown, "the client was shut down") }
             if origin.waiters.isEmpty {
@@ -100,7 +104,8 @@ final class ConnectionPool: @unchecked Sendable {
         }
     }
 
-    private func origin(of url: HTTPURL) -> OriginPool {
+    /// Where the connections to a URL's host are kept.
+    func origin(of url: HTTPURL) -> OriginPool {
         if let last = lastOrigin, last.port == url.port, last.host == url.host { return last }
         let key = Origin(host: url.host, port: url.port)
         let origin = origins[key] ?? OriginPool(host: url.host, port: url.port)

@@ -21,12 +21,15 @@ public final class HTTPClient: @unchecked Sendable {
     let pool: ConnectionPool
     /// The fields that every request gets unless it has them.
     let defaultFields: HTTPFields
+    /// The configuration's `readTimeout`, in nanoseconds: arithmetic on `Duration` is no work for every request.
+    let readTimeout: Int64
 
     /// Makes a client. It opens no connection yet.
     public init(configuration: Configuration = Configuration(), loop: EventLoop = .current) {
         self.configuration = configuration
         self.loop = loop
         pool = ConnectionPool(configuration: configuration, loop: loop)
+        readTimeout = configuration.readTimeout.clampedNanoseconds
         var fields: HTTPFields = [.accept: "*/*"]
         if let userAgent = configuration.userAgent { fields[.userAgent] = userAgent }
         defaultFields = fields
@@ -125,13 +128,19 @@ public final class HTTPClient: @unchecked Sendable {
         addDefaults(to: &request.headerFields)
         let mayRepeat = content.isReplayable && request.method.isIdempotent
         var isRepeat = false
+        let origin = pool.origin(of: url)
         while true {
-            let connection = try await pool.checkOut(for: url, until: deadline, fresh: isRepeat)
-            let exchange = ClientExchange(connection, request, content, configuration, deadline: deadline)
+            let idle = isRepeat ? nil : pool.idleConnection(to: origin)
+            let connection =
+                if let idle { idle } else { try await pool.checkOut(origin, until: deadline, fresh: isRepeat) }
+            let exchange = ClientExchange(connection, request, content, client: self, deadline: deadline)
             do {
-                let result = try await connection.http.socket.cancelling {
-                    try await exchange.send()
+                let socket = connection.http.socket
+                let result = try await withTaskCancellationHandler {
+                    if !(try exchange.trySend()) { try await exchange.finishSending() }
                     return try await body(exchange)
+                } onCancel: {
+                    socket.loop.execute { socket.cancelWaits() }
                 }
                 pool.checkIn(connection, reusable: exchange.leavesConnectionReusable)
                 return result

@@ -11,17 +11,17 @@ package import LeatReactor
 package final class HTTPConnection {
     package let socket: Socket
     package let loop: EventLoop
-    package var parser: HTTPParser
+    @exclusivity(unchecked) package var parser: HTTPParser
     /// Bytes to send; ``flush(until:)`` sends them.
-    package var output: [UInt8] = []
+    @exclusivity(unchecked) package var output: [UInt8] = []
 
     /// Received and not yet parsed. Lies in the scratch buffer or in `carry`.
-    private var window = UnsafeRawBufferPointer(start: nil, count: 0)
-    private var carry: UnsafeMutableRawBufferPointer?
+    @exclusivity(unchecked) private var window = UnsafeRawBufferPointer(start: nil, count: 0)
+    @exclusivity(unchecked) private var carry: UnsafeMutableRawBufferPointer?
     /// Whether the peer has ended its side.
-    package private(set) var sawEnd = false
+    @exclusivity(unchecked) package private(set) var sawEnd = false
     /// Bytes received since the connection was made.
-    package private(set) var bytesReceived = 0
+    @exclusivity(unchecked) package private(set) var bytesReceived = 0
 
     package init(socket: Socket, role: HTTPParser.Role, limits: HTTPLimits) {
         self.socket = socket
@@ -61,9 +61,9 @@ package final class HTTPConnection {
         }
     }
 
-    /// Receives more bytes, waiting for them. Returns false at the end of the stream.
-    /// Throws `NetworkError` (`.timedOut` at the deadline) or `CancellationError`.
-    package func fill(until deadline: LoopInstant) async throws -> Bool {
+    /// Receives more bytes, waiting for them: until `deadline`, and no longer than `timeout` nanoseconds at a time.
+    /// Returns false at the end of the stream. Throws `NetworkError` (`.timedOut`) or `CancellationError`.
+    package func fill(timeout: Int64 = .max, deadline: LoopInstant = .distantFuture) async throws -> Bool {
         saveWindow()
         if !loop.spendBudget() { await Task.yield() }
         while true {
@@ -79,22 +79,12 @@ package final class HTTPConnection {
                 return false
             }
             guard count == -Int(EAGAIN) else { throw NetworkError(code: Int32(-count), operation: "read") }
-            switch await socket.waitReadable(until: deadline) {
-            case .ready: break
-            case .deadline: throw NetworkError.timedOut("read")
-            case .cancelled: throw CancellationError()
-            }
-        }
-    }
-
-    /// Like ``fill(until:)``, with a timeout for this read and a deadline for the exchange, told apart when one passes.
-    package func fillOrTimeOut(readTimeout: Duration, deadline: LoopInstant) async throws -> Bool {
-        do {
-            return try await fill(until: min(loop.now.advanced(by: readTimeout), deadline))
-        } catch let error as NetworkError where error.kind == .timedOut {
-            throw deadline <= loop.now
-                ? HTTPError(.timeout, "the exchange took longer than its total timeout")
-                : HTTPError(.timeout, "nothing was received for \(readTimeout)")
+            let until = min(loop.now.advanced(nanoseconds: timeout), deadline)
+            let reason = WaitReason.read(descriptor: socket.descriptor)
+            var wake = socket.readableNow
+            if wake == nil { wake = await socket.readSpot.park(reason, until: until) }
+            if wake == .deadline { throw NetworkError.timedOut("read") }
+            if wake == .cancelled { throw CancellationError() }
         }
     }
 
@@ -131,35 +121,46 @@ package final class HTTPConnection {
 
     // MARK: Sending
 
-    /// Sends what is in `output`. One system call, unless the kernel's buffer is full.
+    /// Sends what is in `output`, with one system call. Returns false if the kernel did not take all of it now:
+    /// ``flush(until:)`` sends the rest.
     @inline(__always)
-    package func flush(until deadline: LoopInstant) async throws {
-        guard !output.isEmpty else { return }
+    package func tryFlush() -> Bool {
+        guard !output.isEmpty else { return true }
         let sent = output.withUnsafeBytes { socket.trySend($0) }
-        if sent != output.count { try await sendRest(of: output, after: sent, until: deadline) }
+        if sent == output.count {
+            output.removeAll(keepingCapacity: true)
+            return true
+        }
+        if sent > 0 { output.removeSubrange(..<sent) }
+        return false
+    }
+
+    /// Sends what is in `output`, waiting while the peer does not take it.
+    package func flush(until deadline: LoopInstant) async throws {
+        if tryFlush() { return }
+        try await sendRest(of: output, until: deadline)
         output.removeAll(keepingCapacity: true)
     }
 
     /// Sends an array without copying it, after what is in `output`.
     package func send(_ bytes: [UInt8], until deadline: LoopInstant) async throws {
         try await flush(until: deadline)
-        try await sendRest(of: bytes, after: 0, until: deadline)
+        try await sendRest(of: bytes, until: deadline)
     }
 
-    /// `result` is what the last attempt returned: a count, or `-errno`.
-    private func sendRest(of bytes: [UInt8], after result: Int, until deadline: LoopInstant) async throws {
-        var result = result
+    private func sendRest(of bytes: [UInt8], until deadline: LoopInstant) async throws {
         var sent = 0
         while true {
+            if socket.isClosed { throw NetworkError.closed("write") }
+            let result = bytes.withUnsafeBytes { socket.trySend(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
             if result >= 0 {
                 sent += result
                 if sent == bytes.count { return }
-                if !loop.spendBudget() {
-                    saveWindow()
-                    await Task.yield()
-                }
+            }
+            saveWindow()
+            if result >= 0 {
+                if !loop.spendBudget() { await Task.yield() }
             } else if result == -Int(EAGAIN) {
-                saveWindow()
                 switch await socket.waitWritable(until: deadline) {
                 case .ready: break
                 case .deadline: throw NetworkError.timedOut("write")
@@ -168,8 +169,6 @@ package final class HTTPConnection {
             } else {
                 throw NetworkError(code: Int32(-result), operation: "write")
             }
-            if socket.isClosed { throw NetworkError.closed("write") }
-            result = bytes.withUnsafeBytes { socket.trySend(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
         }
     }
 

@@ -67,7 +67,7 @@ final class ServerConnection: @unchecked Sendable {
             isIdle = wasIdle
             if isIdle { releaseMemory() }
             do {
-                guard try await http.fill(until: deadline) else { return nil }
+                guard try await http.fill(deadline: deadline) else { return nil }
             } catch let error as NetworkError where error.kind == .timedOut {
                 if !http.parser.isIdle { await refuse(.requestTimeout) }
                 return nil
@@ -122,7 +122,7 @@ final class ServerConnection: @unchecked Sendable {
         http.saveWindow()
         return HTTPBodyReader(
             http,
-            readTimeout: configuration.bodyTimeout,
+            readTimeout: configuration.bodyTimeout.clampedNanoseconds,
             maximum: configuration.maximumRequestBody,
             awaitsContinue: head.expectsContinue && !http.hasUnparsedBytes
         )
@@ -220,7 +220,7 @@ final class ServerConnection: @unchecked Sendable {
         http.socket.finishWriting()
         let deadline = loop.now.advanced(by: .seconds(1))
         var budget = 64
-        while budget > 0, (try? await http.fill(until: deadline)) == true {
+        while budget > 0, (try? await http.fill(deadline: deadline)) == true {
             http.discardUnparsed()
             budget -= 1
         }

@@ -18,7 +18,7 @@ enum ReadyJob: Sendable {
 /// What the executors of a loop share with it: the ready deque, and the inbox for other threads.
 final class JobCore: @unchecked Sendable {
     /// Touched by the loop's own thread only.
-    var ready = ReadyDeque<ReadyJob>(minimumCapacity: 256)
+    @exclusivity(unchecked) var ready = ReadyDeque<ReadyJob>(minimumCapacity: 256)
     let inbox: Inbox
     /// The loop's address: what the thread-local says on its thread.
     private(set) var loopAddress: UnsafeRawPointer?

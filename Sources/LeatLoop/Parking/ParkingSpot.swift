@@ -17,25 +17,26 @@ package enum Wake: UInt8, Sendable {
 /// allocates nothing. It is also a timer. The deadline of a wait is kept here, and the heap is told only when it has to
 /// fire earlier than before: a deadline that moves later, as an idle timeout does with each request, costs nothing.
 ///
-/// Confined to its loop. The continuation is unsafe (a checked one costs twice as much); that it is resumed exactly once
+/// Confined to its loop, so its fields need no dynamic exclusivity checks, which cost more here than the work itself (see
+/// `docs/decisions/0004-exclusivity.md`). The continuation is unsafe (a checked one costs twice as much); that it is resumed exactly once
 /// is this class's business, and checked here.
 package final class ParkingSpot: LoopTimer, @unchecked Sendable {
     /// Unowned: whoever owns the spot owns the loop.
     package unowned(unsafe) let loop: EventLoop
-    private var continuation: UnsafeContinuation<Wake, Never>?
-    package private(set) var reason = WaitReason.sleep
-    package private(set) var since = LoopInstant(nanoseconds: 0)
-    private var deadline = LoopInstant.distantFuture
+    @exclusivity(unchecked) private var continuation: UnsafeContinuation<Wake, Never>?
+    @exclusivity(unchecked) package private(set) var reason = WaitReason.sleep
+    @exclusivity(unchecked) package private(set) var since = LoopInstant(nanoseconds: 0)
+    @exclusivity(unchecked) private var deadline = LoopInstant.distantFuture
     /// What passes between the task that waits and whoever wakes it, such as a pooled connection.
-    package var handoff: AnyObject?
+    @exclusivity(unchecked) package var handoff: AnyObject?
     /// When the heap will fire this timer, if it is set; never later than `deadline`.
-    private var alarm = LoopInstant.distantFuture
+    @exclusivity(unchecked) private var alarm = LoopInstant.distantFuture
     /// Tells one wait from the next, so that a cancellation that arrives late cannot end the wrong one.
-    private var ticket: UInt64 = 0
+    @exclusivity(unchecked) private var ticket: UInt64 = 0
 
     /// Neighbours in the loop's registry of waits.
-    var nextWait: Unmanaged<ParkingSpot>?
-    var previousWait: Unmanaged<ParkingSpot>?
+    @exclusivity(unchecked) var nextWait: Unmanaged<ParkingSpot>?
+    @exclusivity(unchecked) var previousWait: Unmanaged<ParkingSpot>?
     /// Neighbours in a ``WaitQueue``.
     var nextInQueue: ParkingSpot?
     unowned(unsafe) var previousInQueue: ParkingSpot?

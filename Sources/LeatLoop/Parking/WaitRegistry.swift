@@ -4,8 +4,8 @@ public import LeatReactor
 /// stores, and no allocation.
 package final class WaitRegistry {
     /// Unretained: a spot removes itself when its wait ends, and a spot whose task waits is alive.
-    private var first: Unmanaged<ParkingSpot>?
-    package private(set) var count = 0
+    @exclusivity(unchecked) private var first: Unmanaged<ParkingSpot>?
+    @exclusivity(unchecked) package private(set) var count = 0
 
     func insert(_ spot: ParkingSpot) {
         let reference = Unmanaged.passUnretained(spot)

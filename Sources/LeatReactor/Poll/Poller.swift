@@ -13,9 +13,9 @@ package final class Poller {
     }
 
     private let epoll: Int32
-    private var slots: [Slot] = []
+    @exclusivity(unchecked) private var slots: [Slot] = []
     private var freeSlots: [UInt32] = []
-    private var events: UnsafeMutableBufferPointer<epoll_event>
+    @exclusivity(unchecked) private var events: UnsafeMutableBufferPointer<epoll_event>
     /// Events that arrived for a source that was no longer there.
     package private(set) var staleEvents: UInt64 = 0
     /// Registered sources.

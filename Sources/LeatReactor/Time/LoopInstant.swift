@@ -15,9 +15,14 @@ public struct LoopInstant: InstantProtocol, Hashable, Sendable {
     /// The instant `duration` later. Saturates instead of overflowing, and rounds a fraction of a nanosecond up, so that
     /// a deadline is never early.
     public func advanced(by duration: Duration) -> LoopInstant {
-        let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.clampedNanoseconds)
-        if overflow { return LoopInstant(nanoseconds: duration < .zero ? .min : .max) }
-        return LoopInstant(nanoseconds: sum)
+        advanced(nanoseconds: duration.clampedNanoseconds)
+    }
+
+    /// The instant so many nanoseconds later; saturates.
+    @inline(__always)
+    package func advanced(nanoseconds delta: Int64) -> LoopInstant {
+        let (sum, overflow) = nanoseconds.addingReportingOverflow(delta)
+        return overflow ? (delta < 0 ? LoopInstant(nanoseconds: .min) : .distantFuture) : LoopInstant(nanoseconds: sum)
     }
 
     public func duration(to other: LoopInstant) -> Duration {

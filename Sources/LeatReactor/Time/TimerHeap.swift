@@ -4,7 +4,7 @@
 /// no look-up table.
 open class LoopTimer {
     /// Position in the heap; -1 while not in one.
-    package fileprivate(set) final var heapIndex = -1
+    @exclusivity(unchecked) package fileprivate(set) final var heapIndex = -1
 
     public init() {}
 
