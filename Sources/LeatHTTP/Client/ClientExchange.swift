@@ -2,34 +2,35 @@ import LeatLoop
 import LeatNet
 import LeatReactor
 
-/// One request and its response on one connection.
+/// One request and its response, on one connection or, if that turns out to be stale, on a second.
 final class ClientExchange {
-    private let http: HTTPConnection
     private let request: HTTPRequest
     private let content: HTTPBody
+    /// Outlives the exchange: it is what runs it.
     private unowned(unsafe) let client: HTTPClient
     private let deadline: LoopInstant
-    private let receivedBefore: Int
-    private let wasReused: Bool
-    private var head: HTTPResponseHead?
-    private var isComplete = false
+    @exclusivity(unchecked) private var http: HTTPConnection!
+    @exclusivity(unchecked) private var receivedBefore = 0
+    @exclusivity(unchecked) private var wasReused = false
+    @exclusivity(unchecked) private var head: HTTPResponseHead?
+    @exclusivity(unchecked) private var isComplete = false
 
-    /// `client` outlives the exchange: it is what runs it.
-    init(
-        _ connection: PooledConnection,
-        _ request: HTTPRequest,
-        _ content: HTTPBody,
-        client: HTTPClient,
-        deadline: LoopInstant
-    ) {
-        http = connection.http
+    init(_ request: consuming HTTPRequest, _ content: HTTPBody, client: HTTPClient, deadline: LoopInstant) {
         self.request = request
         self.content = content
         self.client = client
         self.deadline = deadline
+    }
+
+    /// The connection for the next attempt.
+    func use(_ connection: PooledConnection) {
+        http = connection.http
         receivedBefore = http.bytesReceived
         wasReused = connection.isReused
     }
+
+    /// Whether sending the request twice does no harm.
+    var mayBeRepeated: Bool { content.isReplayable && request.method.isIdempotent }
 
     // MARK: Sending
 
@@ -119,7 +120,8 @@ final class ClientExchange {
                 isComplete = true
                 return response(head!, body, trailers: http.parser.takeTrailers())
             case nil:
-                if try await fill() { continue }
+                let timeout = client.readTimeout
+                if try await http.fill(timeout: timeout, deadline: deadline) { continue }
                 guard case .endOfBody = try http.parser.finish() else { throw HTTPError.peerClosed }
                 return response(head!, body, trailers: HTTPFields())
             }
@@ -135,22 +137,12 @@ final class ClientExchange {
         )
     }
 
-    private func fill() async throws -> Bool {
-        do {
-            return try await http.fill(timeout: client.readTimeout, deadline: deadline)
-        } catch {
-            // Whether a pooled connection was stale is for the caller to see, so a reset stays what it is.
-            guard let network = error as? NetworkError, network.kind == .timedOut else { throw error }
-            throw HTTPError.wrapping(error, readTimeout: client.readTimeout, deadline: deadline, now: http.loop.now)
-        }
-    }
-
     /// Hands the response to `handler`, which reads as much of the body as it likes.
     func stream<R>(to handler: (HTTPResponse, HTTPBodyReader) async throws -> R) async throws -> R {
         while head == nil {
             if case .head = try http.tryNext() {
                 _ = try takeHead()
-            } else if !(try await fill()) {
+            } else if !(try await http.fill(timeout: client.readTimeout, deadline: deadline)) {
                 throw HTTPError.peerClosed
             }
         }
@@ -179,5 +171,10 @@ final class ClientExchange {
         case let error as HTTPError: return error.kind == .incomplete
         default: return false
         }
+    }
+
+    /// What the caller is told.
+    func describe(_ error: any Error) -> any Error {
+        HTTPError.wrapping(error, readTimeout: client.readTimeout, deadline: deadline, now: client.loop.now)
     }
 }

@@ -113,7 +113,7 @@ public final class HTTPClient: @unchecked Sendable {
     /// Finds a connection, runs `body` on it under one cancellation handler, and gives it back to the pool if its state
     /// is beyond doubt.
     private func exchange<R>(
-        _ request: HTTPRequest,
+        _ request: consuming HTTPRequest,
         to url: HTTPURL,
         _ content: HTTPBody,
         _ body: (ClientExchange) async throws -> R
@@ -126,14 +126,14 @@ public final class HTTPClient: @unchecked Sendable {
         let deadline = configuration.totalTimeout.map { loop.now.advanced(by: $0) } ?? .distantFuture
         var request = request
         addDefaults(to: &request.headerFields)
-        let mayRepeat = content.isReplayable && request.method.isIdempotent
-        var isRepeat = false
+        let exchange = ClientExchange(request, content, client: self, deadline: deadline)
         let origin = pool.origin(of: url)
+        var isRepeat = false
         while true {
             let idle = isRepeat ? nil : pool.idleConnection(to: origin)
             let connection =
                 if let idle { idle } else { try await pool.checkOut(origin, until: deadline, fresh: isRepeat) }
-            let exchange = ClientExchange(connection, request, content, client: self, deadline: deadline)
+            exchange.use(connection)
             do {
                 let socket = connection.http.socket
                 let result = try await withTaskCancellationHandler {
@@ -147,11 +147,11 @@ public final class HTTPClient: @unchecked Sendable {
             } catch {
                 pool.checkIn(connection, reusable: false)
                 // The server closed a kept-alive connection while the request was on its way, and answered nothing.
-                if mayRepeat, !isRepeat, exchange.foundConnectionStale(error) {
+                if !isRepeat, exchange.mayBeRepeated, exchange.foundConnectionStale(error) {
                     isRepeat = true
                     continue
                 }
-                throw HTTPError.wrapping(error)
+                throw exchange.describe(error)
             }
         }
     }
