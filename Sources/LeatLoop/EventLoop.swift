@@ -20,7 +20,7 @@ public final class EventLoop: @unchecked Sendable {
     /// idle one needs none. What is in it is good until the reader next suspends.
     package let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
     private let core: JobCore
-    private var executor: any TaskExecutor
+    private let executor: LoopTaskExecutor
     /// The identity under which jobs of the main actor run; nil in an embedded loop, which has none.
     private var mainExecutor: UnownedSerialExecutor?
     private let slowJobs: SlowJobDetector?
@@ -54,11 +54,10 @@ public final class EventLoop: @unchecked Sendable {
 
     /// Makes this the loop of the whole process. Called once, before the first task exists.
     func takeOverProcess() {
-        let task = ProcessTaskExecutor(core: core, reactor: reactor)
+        let tasks = ProcessDefaultExecutor(core: core, reactor: reactor)
         let main = ProcessMainExecutor(core: core, loop: self)
-        executor = task
         mainExecutor = main.asUnownedSerialExecutor()
-        ProcessExecutorFactory.install(main: main, task: task)
+        ProcessExecutorFactory.install(main: main, task: tasks)
     }
 
     // MARK: Which loop
@@ -93,6 +92,10 @@ public final class EventLoop: @unchecked Sendable {
     /// The executor to prefer for tasks that are to run on this loop: `Task(executorPreference: loop.taskExecutor) { }`.
     /// Child tasks, `async let` and task groups inherit it; `Task { }` does not, except in a ``LoopProgram``.
     public var taskExecutor: any TaskExecutor { executor }
+
+    /// What tasks that Leat itself starts prefer. In a process that lives on the loop they need no preference, and without
+    /// one the runtime need not look it up, under a lock, at every switch.
+    package var preference: (any TaskExecutor)? { mainExecutor == nil ? executor : nil }
 
     /// The time of the current turn: one reading of the clock that everything in the turn shares.
     public var now: LoopInstant { reactor.now }
@@ -142,7 +145,7 @@ public final class EventLoop: @unchecked Sendable {
         switch job {
         case .task(let job): job.runSynchronously(on: task)
         case .main(let job): job.runSynchronously(on: mainExecutor!)
-        case .sleep(let job): job.runSynchronously(on: Self.genericExecutor)
+        case .generic(let job): job.runSynchronously(on: Self.genericExecutor)
         case .work(let work): work.takeRetainedValue().perform()
         }
     }

@@ -113,7 +113,7 @@ public final class HTTPServer: @unchecked Sendable {
     private func start(_ socket: Socket) {
         let connection = ServerConnection(socket: socket, server: self)
         connections[ObjectIdentifier(connection)] = connection
-        connection.task = Task(executorPreference: loop.taskExecutor) {
+        connection.task = Task(executorPreference: loop.preference) {
             await connection.serve()
             self.ended(connection)
         }

@@ -5,7 +5,7 @@ import LeatReactor
 
 /// The default executor of a process that lives on a loop: it also takes the standard library's delayed jobs, so that
 /// `Task.sleep` is a timer in the loop's heap.
-final class ProcessTaskExecutor: TaskExecutor, SchedulingExecutor, @unchecked Sendable {
+final class ProcessDefaultExecutor: TaskExecutor, SchedulingExecutor, @unchecked Sendable {
     private let core: JobCore
     private let reactor: Reactor
 
@@ -15,7 +15,7 @@ final class ProcessTaskExecutor: TaskExecutor, SchedulingExecutor, @unchecked Se
     }
 
     func enqueue(_ job: consuming ExecutorJob) {
-        core.enqueue(.task(UnownedJob(job)))
+        core.enqueue(.generic(UnownedJob(job)))
     }
 
     func enqueue<C: Clock>(
@@ -57,7 +57,7 @@ private final class DelayedJob: LoopTimer {
     }
 
     override func fire(at now: LoopInstant) {
-        core.enqueue(.sleep(job))
+        core.enqueue(.generic(job))
     }
 }
 
@@ -87,9 +87,9 @@ final class ProcessMainExecutor: MainExecutor, @unchecked Sendable {
 
 /// Hands the two executors to the concurrency runtime. They are set once, before the first task of the process exists.
 enum ProcessExecutorFactory: ExecutorFactory {
-    nonisolated(unsafe) private static var installed: (main: ProcessMainExecutor, task: ProcessTaskExecutor)?
+    nonisolated(unsafe) private static var installed: (main: ProcessMainExecutor, task: ProcessDefaultExecutor)?
 
-    static func install(main: ProcessMainExecutor, task: ProcessTaskExecutor) {
+    static func install(main: ProcessMainExecutor, task: ProcessDefaultExecutor) {
         precondition(installed == nil, "a process has one loop program")
         installed = (main, task)
         _createExecutors(factory: Self.self)

@@ -4,13 +4,14 @@ import Synchronization
 
 /// One entry of the ready deque: a piece of work, and in which role it is to be run.
 ///
-/// The role matters. A job that came in through the task executor must be told so when it runs, or the runtime sends its
-/// next step somewhere else; a job of the main actor runs under the main executor's identity; a sleep of the standard
-/// library under the generic one (see `docs/decisions/0002-two-executors.md`).
+/// The role matters, for a job that runs under another identity than it came in by is sent back by the runtime at its
+/// next step. A task that prefers the loop's executor runs under that; a job of the main actor under the main executor;
+/// a task of the process's default executor, and the end of a `Task.sleep`, under the generic one (see
+/// `docs/decisions/0002-two-executors.md`).
 enum ReadyJob: Sendable {
     case task(UnownedJob)
     case main(UnownedJob)
-    case sleep(UnownedJob)
+    case generic(UnownedJob)
     /// Owned: whoever takes it out releases it.
     case work(Unmanaged<ScheduledWork>)
 }
