@@ -16,18 +16,7 @@ extension HTTPEncoder {
 
     /// Appends a number that is not negative, in decimal.
     package static func appendDecimal(_ value: Int, to output: inout [UInt8]) {
-        precondition(value >= 0, "a length is not negative")
-        var rest = value
-        // 2^63 has 19 digits.
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
-            var start = digits.count
-            repeat {
-                start -= 1
-                digits[start] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
-                rest /= 10
-            } while rest > 0
-            output.append(contentsOf: digits[start...])
-        }
+        ByteWriter.append(atMost: 20, to: &output) { $0.write(decimal: value) }
     }
 
     /// Appends a number that is not negative, in hexadecimal.

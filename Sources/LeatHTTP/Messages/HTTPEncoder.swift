@@ -43,16 +43,20 @@ package enum HTTPEncoder {
             authority = own
         }
 
-        append(method, to: &output)
-        output.append(ASCII.space)
-        append(target, to: &output)
-        append(" HTTP/1.1\r\n", to: &output)
-        if let authority {
-            append("Host: ", to: &output)
-            append(authority, to: &output)
-            append("\r\n", to: &output)
+        let lines = Lines(request.headerFields, sent, framing, connection, additionalLines)
+        let room = method.utf8.count + target.utf8.count + (authority?.utf8.count ?? 0) + lines.room + 32
+        ByteWriter.append(atMost: room, to: &output) { writer in
+            writer.write(method)
+            writer.write(" ")
+            writer.write(target)
+            writer.write(" HTTP/1.1\r\n")
+            if let authority {
+                writer.write("Host: ")
+                writer.write(authority)
+                writer.write("\r\n")
+            }
+            lines.write(to: &writer)
         }
-        appendFields(request.headerFields, sent, framing, connection, additionalLines, to: &output)
     }
 
     /// Appends a response head, in the form of HTTP/1.1, which is what a server sends whatever the client's version.
@@ -82,40 +86,61 @@ package enum HTTPEncoder {
             mayDescribeAbsentBody: code == 304
         )
 
-        append("HTTP/1.1 ", to: &output)
-        appendDecimal(code, to: &output)
-        output.append(ASCII.space)
-        append(phrase, to: &output)
-        append("\r\n", to: &output)
-        appendFields(response.headerFields, sent, framing, connection, additionalLines, to: &output)
+        let lines = Lines(response.headerFields, sent, framing, connection, additionalLines)
+        ByteWriter.append(atMost: phrase.utf8.count + lines.room + 32, to: &output) { writer in
+            writer.write("HTTP/1.1 ")
+            writer.write(decimal: code)
+            writer.write(" ")
+            writer.write(phrase)
+            writer.write("\r\n")
+            lines.write(to: &writer)
+        }
     }
+}
 
-    private static func appendFields(
+/// What follows the start line: the fields of the user, those of the framing and the connection, and the empty line.
+private struct Lines {
+    private let fields: HTTPFields
+    private let framing: HTTPBodyFraming
+    private let connection: HTTPConnectionOption
+    private let additional: [UInt8]
+
+    init(
         _ fields: HTTPFields,
         _ sent: FramingFields,
         _ framing: HTTPBodyFraming,
         _ connection: HTTPConnectionOption,
-        _ additionalLines: [UInt8],
-        to output: inout [UInt8]
+        _ additional: [UInt8]
     ) {
-        output.append(contentsOf: fields.bytes)
+        self.fields = fields
+        self.framing = sent.hasContentLength || sent.hasTransferEncoding ? .none : framing
+        self.connection = connection
+        self.additional = additional
+    }
+
+    /// No fewer octets than `write` writes; the fixed lines have at most 64.
+    var room: Int { fields.bytes.count + additional.count + 128 }
+
+    @inline(__always)
+    func write(to writer: inout ByteWriter) {
+        fields.bytes.withUnsafeBytes { writer.write($0) }
         switch framing {
-        case .length(let length) where !sent.hasContentLength:
-            append("Content-Length: ", to: &output)
-            appendDecimal(length, to: &output)
-            append("\r\n", to: &output)
-        case .chunked where !sent.hasTransferEncoding:
-            append("Transfer-Encoding: chunked\r\n", to: &output)
+        case .length(let length):
+            writer.write("Content-Length: ")
+            writer.write(decimal: length)
+            writer.write("\r\n")
+        case .chunked:
+            writer.write("Transfer-Encoding: chunked\r\n")
         default:
             break
         }
         switch connection {
         case .unstated: break
-        case .close: append("Connection: close\r\n", to: &output)
-        case .keepAlive: append("Connection: keep-alive\r\n", to: &output)
+        case .close: writer.write("Connection: close\r\n")
+        case .keepAlive: writer.write("Connection: keep-alive\r\n")
         }
-        output.append(contentsOf: additionalLines)
-        append("\r\n", to: &output)
+        additional.withUnsafeBytes { writer.write($0) }
+        writer.write("\r\n")
     }
 }
 
@@ -140,10 +165,12 @@ extension HTTPEncoder {
         to output: inout [UInt8]
     ) throws(HTTPEncodingError) {
         for index in trailers.entries.indices {
-            try checkField(trailers, at: index)
-            for name in [HTTPField.Name.contentLength, .transferEncoding, .host] where trailers.matches(name, at: index)
-            {
-                throw HTTPEncodingError(.forbiddenTrailer, fieldName: name.rawName)
+            if let error = FramingFields.fault(in: trailers, at: index) { throw error }
+            let isForbidden =
+                trailers.matches(.contentLength, at: index) || trailers.matches(.transferEncoding, at: index)
+                || trailers.matches(.host, at: index)
+            if isForbidden {
+                throw HTTPEncodingError(.forbiddenTrailer, fieldName: trailers.name(at: index).rawName)
             }
         }
         append("0\r\n", to: &output)
@@ -155,21 +182,6 @@ extension HTTPEncoder {
 // MARK: - Checks
 
 extension HTTPEncoder {
-    /// Checks the bytes of one field.
-    @inline(__always)
-    static func checkField(_ fields: HTTPFields, at index: Int) throws(HTTPEncodingError) {
-        let fault: (HTTPEncodingError.Kind, Int)? = fields.withRawField(at: index) { name, value in
-            if !ASCII.isToken(name.baseAddress!, name.count) { return (.invalidFieldName, 0) }
-            if let offset = ASCII.firstNonFieldValue(value.baseAddress!, value.count) {
-                return (.invalidFieldValue, offset)
-            }
-            return nil
-        }
-        guard let (kind, offset) = fault else { return }
-        let name = kind == .invalidFieldName ? nil : fields.name(at: index).rawName
-        throw HTTPEncodingError(kind, fieldName: name, offset: offset)
-    }
-
     private static func isToken(_ text: String) -> Bool {
         var text = text
         return text.withUTF8 { $0.baseAddress.map { [count = $0.count] in ASCII.isToken($0, count) } ?? false }
@@ -204,53 +216,6 @@ extension HTTPEncoder {
             return nil
         } catch {
             return error.offset
-        }
-    }
-}
-
-/// Which of the fields that frame a message its user has given; all fields have been checked.
-private struct FramingFields {
-    var hasHost = false
-    var hasContentLength = false
-    var hasTransferEncoding = false
-
-    /// - Parameter mayDescribeAbsentBody: Whether Content-Length may stand where no body follows, as in a 304.
-    init(
-        checking fields: HTTPFields,
-        framing: HTTPBodyFraming,
-        mayDescribeAbsentBody: Bool
-    ) throws(HTTPEncodingError) {
-        for index in fields.entries.indices {
-            try HTTPEncoder.checkField(fields, at: index)
-            switch fields.entries[index].nameLength {
-            case 4 where fields.matches(.host, at: index):
-                if hasHost { throw HTTPEncodingError(.duplicateHost, fieldName: "Host") }
-                hasHost = true
-                let offset = fields.withRawField(at: index) { HTTPEncoder.firstInvalidInAuthority($1) }
-                if let offset { throw HTTPEncodingError(.invalidHost, fieldName: "Host", offset: offset) }
-            case 14 where fields.matches(.contentLength, at: index):
-                let stated = fields.withRawField(at: index) { ASCII.decimal($1.baseAddress!, $1.count) }
-                let isRight =
-                    switch framing {
-                    case .length(let length): stated == length
-                    case .none: mayDescribeAbsentBody && stated != nil
-                    default: false
-                    }
-                guard isRight, !hasContentLength else {
-                    throw HTTPEncodingError(.conflictingContentLength, fieldName: "Content-Length")
-                }
-                hasContentLength = true
-            case 17 where fields.matches(.transferEncoding, at: index):
-                let isChunked = fields.withRawField(at: index) {
-                    ASCII.equalsIgnoringCase($1.baseAddress!, $1.count, "chunked")
-                }
-                guard isChunked, framing == .chunked, !hasTransferEncoding else {
-                    throw HTTPEncodingError(.conflictingTransferEncoding, fieldName: "Transfer-Encoding")
-                }
-                hasTransferEncoding = true
-            default:
-                break
-            }
         }
     }
 }

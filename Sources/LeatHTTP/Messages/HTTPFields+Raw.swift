@@ -76,13 +76,17 @@ extension HTTPFields {
     /// Adds a field whose name is known to be a token. The value is checked when it is sent.
     package mutating func appendRaw(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
         let start = bytes.count
+        let end = start + name.count + value.count + 4
+        let valueStart = end - value.count - 2
+        // Most collections end with a few short fields: one step of growth, not one for each part.
+        if bytes.capacity < end { bytes.reserveCapacity(Swift.max(2 * bytes.capacity, end, 120)) }
         bytes.append(contentsOf: name)
         bytes.append(ASCII.colon)
         bytes.append(ASCII.space)
-        let valueStart = bytes.count
         bytes.append(contentsOf: value)
         bytes.append(ASCII.carriageReturn)
         bytes.append(ASCII.lineFeed)
+        if entries.capacity == 0 { entries.reserveCapacity(6) }
         precondition(bytes.count <= UInt32.max, "HTTP fields of 4 GiB or more")
         entries.append(
             Entry(

@@ -134,7 +134,12 @@ extension HTTPParser {
 extension HTTPFields {
     /// Adds fields in wire form, whose entries already count from the start of ``bytes``.
     fileprivate mutating func appendRun(_ wire: UnsafeRawBufferPointer, _ located: UnsafeBufferPointer<Entry>) {
-        bytes.append(contentsOf: wire)
-        entries.append(contentsOf: located)
+        if entries.isEmpty {
+            bytes = Array(wire)
+            entries = Array(located)
+        } else {
+            bytes.append(contentsOf: wire)
+            entries.append(contentsOf: located)
+        }
     }
 }

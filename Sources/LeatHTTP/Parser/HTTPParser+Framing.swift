@@ -65,7 +65,7 @@ extension HTTPParser {
     ) throws(HTTPParseError) {
         try refuseInTrailers(line, nameLength)
         if flags.contains(.contentLength) { throw fieldError(.duplicateContentLength, name: line, nameLength) }
-        if flags.contains(.transferEncoding) { throw fieldError(.lengthAndTransferEncoding, name: line, nameLength) }
+        if flags.contains(.chunked) { throw fieldError(.lengthAndTransferEncoding, name: line, nameLength) }
         guard let length = ASCII.decimal(line + value.lowerBound, value.count) else {
             throw fieldError(.invalidContentLength, at: value.lowerBound, name: line, nameLength)
         }
@@ -82,14 +82,14 @@ extension HTTPParser {
         try refuseInTrailers(line, nameLength)
         if !flags.contains(.http11) { throw fieldError(.transferEncodingInHTTP10, name: line, nameLength) }
         if flags.contains(.contentLength) { throw fieldError(.lengthAndTransferEncoding, name: line, nameLength) }
-        if flags.contains(.transferEncoding) { throw fieldError(.invalidTransferEncoding, name: line, nameLength) }
+        if flags.contains(.chunked) { throw fieldError(.invalidTransferEncoding, name: line, nameLength) }
         guard ASCII.equalsIgnoringCase(line + value.lowerBound, value.count, "chunked") else {
             let kind: HTTPParseError.Kind =
                 Self.isUnknownCoding(line + value.lowerBound, value.count)
                 ? .unsupportedTransferCoding : .invalidTransferEncoding
             throw fieldError(kind, at: value.lowerBound, name: line, nameLength)
         }
-        flags.formUnion([.transferEncoding, .chunked])
+        flags.insert(.chunked)
     }
 
     /// Whether the value is a well-formed list of codings in which `chunked` is, if present, the last: then the coding

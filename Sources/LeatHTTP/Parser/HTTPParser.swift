@@ -56,8 +56,7 @@ package struct HTTPParser: Sendable {
         static var upgradeField: Flags { Flags(rawValue: 1 << 5) }
         static var expectContinue: Flags { Flags(rawValue: 1 << 6) }
         static var contentLength: Flags { Flags(rawValue: 1 << 7) }
-        static var transferEncoding: Flags { Flags(rawValue: 1 << 8) }
-        static var skippedEmptyLine: Flags { Flags(rawValue: 1 << 9) }
+        static var skippedEmptyLine: Flags { Flags(rawValue: 1 << 8) }
     }
 
     /// The method of the request that the next response answers, as far as it bears on framing.
@@ -67,7 +66,7 @@ package struct HTTPParser: Sendable {
 
     /// The limits in 4 octets each, since a server holds ten thousand parsers.
     let limits: CompactLimits
-    let role: Role
+    package let role: Role
     var phase = Phase.startLine
     var flags = Flags()
     var expectation = Expectation.body
@@ -100,7 +99,8 @@ package struct HTTPParser: Sendable {
     }
 
     /// Says which request the next final response answers: it decides whether that has a body (RFC 9112 §6.3).
-    /// Without this call it is taken to answer a `GET`.
+    /// Without this call it is taken to answer a `GET`. It holds for one final response and the interim ones before it,
+    /// so it is to be called once for each request, in the order of the responses.
     package mutating func expectResponse(to method: HTTPRequest.Method) {
         expectation = method == .head ? .head : method == .connect ? .connect : .body
     }
