@@ -106,7 +106,10 @@ public final class EventLoop: @unchecked Sendable {
     package func drive(until isDone: () -> Bool) {
         precondition(!isDriven, "this event loop is running already")
         precondition(clinux_current_loop() == nil, "an event loop cannot be run from inside another one")
-        precondition(forks == clinux_fork_count(), "this event loop was made before a fork: make a new one in the child")
+        precondition(
+            forks == clinux_fork_count(),
+            "this event loop was made before a fork: make a new one in the child"
+        )
         isDriven = true
         clinux_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
         defer {
@@ -173,16 +176,17 @@ public final class EventLoop: @unchecked Sendable {
 
     /// Accounts for an operation that succeeded without waiting. Returns false once the job has had its share: it must
     /// then yield before it goes on, or a socket that is always ready would keep its task, and the loop, for ever.
-    @inline(__always)
     package func spendBudget() -> Bool {
         leafBudget &-= 1
         return leafBudget >= 0
     }
 
-    /// Called by a wait that begins: debug mode reports where a slow job ended up.
-    @inline(__always)
-    func noteWait(_ reason: WaitReason) {
-        slowJobs?.lastWait = reason
+    /// A wait begins: it is listed, its timer set, and debug mode told where its job ended up.
+    func waitBegins(_ spot: ParkingSpot) {
+        preconditionOnLoop("wait")
+        waits.insert(spot)
+        slowJobs?.lastWait = spot.reason
+        spot.begin(in: reactor)
     }
 
     /// What this loop has done since it was made. O(1).

@@ -14,7 +14,8 @@ package final class Socket: PollSource, @unchecked Sendable {
     @exclusivity(unchecked) private var isWritable: Bool
     /// The peer's end of the stream has been seen: no further edge will come, so the flag for reading stays set.
     @exclusivity(unchecked) private var sawHangup = false
-    @exclusivity(unchecked) package private(set) var isClosed = false
+    @exclusivity(unchecked) private var closed = false
+    package var isClosed: Bool { closed }
     package let readSpot: ParkingSpot
     /// Made when a write first has to wait; most sockets never do.
     @exclusivity(unchecked) private var writeSpotIfAny: ParkingSpot?
@@ -32,7 +33,7 @@ package final class Socket: PollSource, @unchecked Sendable {
         do {
             try loop.reactor.poller.add(self)
         } catch {
-            isClosed = true
+            closed = true
             SystemCalls.close(descriptor)
             throw error
         }
@@ -155,8 +156,8 @@ package final class Socket: PollSource, @unchecked Sendable {
 
     /// Forgets the descriptor in epoll, closes it and wakes whoever waited. Can be called twice.
     package func close() {
-        guard !isClosed else { return }
-        isClosed = true
+        guard !closed else { return }
+        closed = true
         loop.reactor.poller.remove(self)
         SystemCalls.close(descriptor)
         readSpot.disarm()

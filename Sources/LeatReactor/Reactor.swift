@@ -10,12 +10,14 @@ package final class Reactor {
     @exclusivity(unchecked) private var timers = TimerHeap()
     /// Pieces of work that other threads do for this loop: while there are any, a manual clock does not jump.
     package var workElsewhere = 0
-    /// The time of this turn: read once, after the wait.
-    @exclusivity(unchecked) package private(set) var now: LoopInstant
+    @exclusivity(unchecked) private var turnTime: LoopInstant
+    /// The time of this turn: read once, after the wait. Not stored under this name, for another module's access to a stored
+    /// property is checked for exclusivity at run time, and a call is not.
+    package var now: LoopInstant { turnTime }
 
     package init(clock: ReactorClock = .monotonic) throws(SystemError) {
         self.clock = clock
-        now = clock.now
+        turnTime = clock.now
         poller = try Poller()
         wakeup = try Wakeup()
         alarm = try DeadlineAlarm()
@@ -51,7 +53,7 @@ package final class Reactor {
     @discardableResult
     package func turn(mayWait: Bool) -> Int {
         let events = mayWait ? wait() : poller.poll(milliseconds: 0)
-        now = clock.now
+        turnTime = clock.now
         fireDueTimers()
         return events
     }

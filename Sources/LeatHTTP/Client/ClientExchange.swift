@@ -4,22 +4,37 @@ import LeatReactor
 
 /// One request and its response, on one connection or, if that turns out to be stale, on a second.
 final class ClientExchange {
-    private let request: HTTPRequest
+    // The parts of the request, rather than an `HTTPRequest`, which is six references to copy.
+    private let method: HTTPRequest.Method
+    private let target: String
+    private let authority: String?
+    private let headerFields: HTTPFields
     private let content: HTTPBody
     /// Outlives the exchange: it is what runs it.
     private unowned(unsafe) let client: HTTPClient
-    private let deadline: LoopInstant
+    let deadline: LoopInstant
     @exclusivity(unchecked) private var http: HTTPConnection!
     @exclusivity(unchecked) private var receivedBefore = 0
     @exclusivity(unchecked) private var wasReused = false
     @exclusivity(unchecked) private var head: HTTPResponseHead?
     @exclusivity(unchecked) private var isComplete = false
 
-    init(_ request: consuming HTTPRequest, _ content: HTTPBody, client: HTTPClient, deadline: LoopInstant) {
-        self.request = request
+    init(
+        _ method: HTTPRequest.Method,
+        target: String,
+        authority: String?,
+        headerFields: HTTPFields,
+        _ content: HTTPBody,
+        client: HTTPClient
+    ) {
+        self.method = method
+        self.target = target
+        self.authority = authority
+        self.headerFields = headerFields
         self.content = content
         self.client = client
-        self.deadline = deadline
+        deadline =
+            client.totalTimeout == .max ? .distantFuture : client.loop.now.advanced(nanoseconds: client.totalTimeout)
     }
 
     /// The connection for the next attempt.
@@ -30,7 +45,7 @@ final class ClientExchange {
     }
 
     /// Whether sending the request twice does no harm.
-    var mayBeRepeated: Bool { content.isReplayable && request.method.isIdempotent }
+    var mayBeRepeated: Bool { content.isReplayable && method.isIdempotent }
 
     // MARK: Sending
 
@@ -39,9 +54,18 @@ final class ClientExchange {
 
     /// Sends the request if that can be done without waiting. Otherwise returns false: ``finishSending()`` does the rest.
     func trySend() throws -> Bool {
-        http.parser.expectResponse(to: request.method)
+        http.parser.expectResponse(to: method)
         do throws(HTTPEncodingError) {
-            try HTTPEncoder.appendRequestHead(request, framing: framing, to: &http.output)
+            try HTTPEncoder.appendRequestHead(
+                method: method,
+                target: target,
+                authority: authority,
+                headerFields: headerFields,
+                framing: framing,
+                // Fields of the request's own may take the place of some of these, so they were merged then.
+                additionalLines: headerFields.isEmpty ? client.defaultFields.bytes : [],
+                to: &http.output
+            )
         } catch {
             throw HTTPError(.invalidRequest, "\(error)", underlying: error)
         }
@@ -79,7 +103,7 @@ final class ClientExchange {
     private var framing: HTTPBodyFraming {
         switch content.content {
         // A method whose requests usually have a body says that this one is empty (RFC 9110 §8.6).
-        case .none: request.method == .post || request.method == .put || request.method == .patch ? .length(0) : .none
+        case .none: method == .post || method == .put || method == .patch ? .length(0) : .none
         case .bytes(let bytes): .length(bytes.count)
         case .stream(.some(let length), _): .length(length)
         case .stream(nil, _): .chunked
@@ -160,7 +184,7 @@ final class ClientExchange {
     /// else has arrived.
     var leavesConnectionReusable: Bool {
         isComplete && head?.keepAlive == true && !http.hasUnparsedBytes && !http.sawEnd
-            && !request.headerFields.contains(token: "close", in: .connection)
+            && !headerFields.contains(token: "close", in: .connection)
     }
 
     /// Whether `error` only says that a kept-alive connection had gone in the meantime: no byte of a response came.

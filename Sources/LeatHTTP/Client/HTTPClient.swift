@@ -23,6 +23,8 @@ public final class HTTPClient: @unchecked Sendable {
     let defaultFields: HTTPFields
     /// The configuration's `readTimeout`, in nanoseconds: arithmetic on `Duration` is no work for every request.
     let readTimeout: Int64
+    /// `totalTimeout` likewise; the maximum for none.
+    let totalTimeout: Int64
 
     /// Makes a client. It opens no connection yet.
     public init(configuration: Configuration = Configuration(), loop: EventLoop = .current) {
@@ -30,6 +32,7 @@ public final class HTTPClient: @unchecked Sendable {
         self.loop = loop
         pool = ConnectionPool(configuration: configuration, loop: loop)
         readTimeout = configuration.readTimeout.clampedNanoseconds
+        totalTimeout = configuration.totalTimeout?.clampedNanoseconds ?? .max
         var fields: HTTPFields = [.accept: "*/*"]
         if let userAgent = configuration.userAgent { fields[.userAgent] = userAgent }
         defaultFields = fields
@@ -65,15 +68,16 @@ public final class HTTPClient: @unchecked Sendable {
         body: HTTPBody = .none,
         upTo maximum: Int? = nil
     ) async throws -> HTTPClientResponse {
-        let request = HTTPRequest(
-            method: method,
-            scheme: url.scheme,
-            authority: url.authority,
-            path: url.path,
-            headerFields: headerFields
-        )
         let maximum = maximum ?? configuration.maximumResponseBody
-        return try await exchange(request, to: url, body) { exchange in
+        let exchange = ClientExchange(
+            method,
+            target: url.path,
+            authority: url.authority,
+            headerFields: merged(headerFields),
+            body,
+            client: self
+        )
+        return try await run(exchange, to: url) { exchange in
             try await exchange.collect(upTo: maximum)
         }
     }
@@ -96,7 +100,15 @@ public final class HTTPClient: @unchecked Sendable {
         } catch {
             throw HTTPError(.invalidRequest, "\(error)", underlying: error)
         }
-        return try await exchange(request, to: url, body) { exchange in
+        let exchange = ClientExchange(
+            request.method,
+            target: request.path ?? "/",
+            authority: request.authority,
+            headerFields: merged(request.headerFields),
+            body,
+            client: self
+        )
+        return try await run(exchange, to: url) { exchange in
             try await exchange.stream(to: handler)
         }
     }
@@ -112,10 +124,9 @@ public final class HTTPClient: @unchecked Sendable {
 
     /// Finds a connection, runs `body` on it under one cancellation handler, and gives it back to the pool if its state
     /// is beyond doubt.
-    private func exchange<R>(
-        _ request: consuming HTTPRequest,
+    private func run<R>(
+        _ exchange: ClientExchange,
         to url: HTTPURL,
-        _ content: HTTPBody,
         _ body: (ClientExchange) async throws -> R
     ) async throws -> R {
         loop.preconditionOnLoop()
@@ -123,16 +134,12 @@ public final class HTTPClient: @unchecked Sendable {
         guard !url.isSecure else {
             throw HTTPError(.invalidRequest, "https is not available in this version: \(url)")
         }
-        let deadline = configuration.totalTimeout.map { loop.now.advanced(by: $0) } ?? .distantFuture
-        var request = request
-        addDefaults(to: &request.headerFields)
-        let exchange = ClientExchange(request, content, client: self, deadline: deadline)
         let origin = pool.origin(of: url)
         var isRepeat = false
         while true {
             let idle = isRepeat ? nil : pool.idleConnection(to: origin)
             let connection =
-                if let idle { idle } else { try await pool.checkOut(origin, until: deadline, fresh: isRepeat) }
+                if let idle { idle } else { try await pool.checkOut(origin, until: exchange.deadline, fresh: isRepeat) }
             exchange.use(connection)
             do {
                 let socket = connection.http.socket
@@ -156,11 +163,12 @@ public final class HTTPClient: @unchecked Sendable {
         }
     }
 
-    private func addDefaults(to fields: inout HTTPFields) {
-        guard !fields.isEmpty else {
-            fields = defaultFields
-            return
-        }
-        for field in defaultFields where !fields.contains(field.name) { fields.append(field) }
+    /// A request's fields with the defaults that it lacks. Nothing is done for a request without fields, which gets the
+    /// defaults as they lie in memory.
+    private func merged(_ fields: HTTPFields) -> HTTPFields {
+        if fields.isEmpty { return fields }
+        var merged = fields
+        for field in defaultFields where !fields.contains(field.name) { merged.append(field) }
+        return merged
     }
 }

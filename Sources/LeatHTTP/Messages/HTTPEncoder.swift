@@ -31,19 +31,41 @@ package enum HTTPEncoder {
         additionalLines: [UInt8] = [],
         to output: inout [UInt8]
     ) throws(HTTPEncodingError) {
-        let method = request.method.rawValue
+        try appendRequestHead(
+            method: request.method,
+            target: request.path ?? (request.method == .connect ? request.authority ?? "" : "/"),
+            authority: request.authority,
+            headerFields: request.headerFields,
+            framing: framing,
+            connection: connection,
+            additionalLines: additionalLines,
+            to: &output
+        )
+    }
+
+    /// Appends a request head given in its parts; see the other form.
+    package static func appendRequestHead(
+        method: HTTPRequest.Method,
+        target: String,
+        authority requestAuthority: String?,
+        headerFields: HTTPFields,
+        framing: HTTPBodyFraming,
+        connection: HTTPConnectionOption = .unstated,
+        additionalLines: [UInt8] = [],
+        to output: inout [UInt8]
+    ) throws(HTTPEncodingError) {
+        let method = method.rawValue
         if !isToken(method) { throw HTTPEncodingError(.invalidMethod) }
-        let target = request.path ?? (request.method == .connect ? request.authority ?? "" : "/")
         if let offset = firstNonTarget(target) { throw HTTPEncodingError(.invalidTarget, offset: offset) }
-        let sent = try FramingFields(checking: request.headerFields, framing: framing, mayDescribeAbsentBody: false)
+        let sent = try FramingFields(checking: headerFields, framing: framing, mayDescribeAbsentBody: false)
         var authority: String?
         if !sent.hasHost {
-            guard let own = request.authority, !own.isEmpty else { throw HTTPEncodingError(.missingAuthority) }
+            guard let own = requestAuthority, !own.isEmpty else { throw HTTPEncodingError(.missingAuthority) }
             if let offset = firstInvalidInAuthority(own) { throw HTTPEncodingError(.invalidAuthority, offset: offset) }
             authority = own
         }
 
-        let lines = Lines(request.headerFields, sent, framing, connection, additionalLines)
+        let lines = Lines(headerFields, sent, framing, connection, additionalLines)
         let room = method.utf8.count + target.utf8.count + (authority?.utf8.count ?? 0) + lines.room + 32
         ByteWriter.append(atMost: room, to: &output) { writer in
             writer.write(method)

@@ -1,4 +1,3 @@
-
 import LeatReactor
 
 /// Debug mode's stopwatch: reports a job that held the loop for too long, and what its task waited for next, which tells

@@ -1,7 +1,7 @@
+import LeatReactor
 // The one file that uses the toolchain's SPI: what puts a whole process on the loop. Everything else works without it.
 // Checked with Swift 6.3.1; see docs/decisions/0003-process-executor.md for what may change and how to tell.
 @_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) import _Concurrency
-import LeatReactor
 
 /// The default executor of a process that lives on a loop: it also takes the standard library's delayed jobs, so that
 /// `Task.sleep` is a timer in the loop's heap.

@@ -22,7 +22,7 @@ final class JobCore: @unchecked Sendable {
     @exclusivity(unchecked) var ready = ReadyDeque<ReadyJob>(minimumCapacity: 256)
     let inbox: Inbox
     /// The loop's address: what the thread-local says on its thread.
-    private(set) var loopAddress: UnsafeRawPointer?
+    @exclusivity(unchecked) private(set) var loopAddress: UnsafeRawPointer?
     /// Jobs that came from another thread.
     private(set) var remoteJobs: UInt64 = 0
 

@@ -73,10 +73,15 @@ final class ThreadPool: Sendable {
         defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
         var thread = pthread_t()
         let context = Unmanaged.passRetained(shared)
-        let result = pthread_create(&thread, nil, { context in
-            Unmanaged<Shared>.fromOpaque(context!).takeRetainedValue().work()
-            return nil
-        }, context.toOpaque())
+        let result = pthread_create(
+            &thread,
+            nil,
+            { context in
+                Unmanaged<Shared>.fromOpaque(context!).takeRetainedValue().work()
+                return nil
+            },
+            context.toOpaque()
+        )
         guard result == 0 else {
             context.release()
             // With another thread running the work only waits longer; with none it would wait for ever.

@@ -72,16 +72,12 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
         _ reason: WaitReason,
         until deadline: LoopInstant
     ) {
-        loop.preconditionOnLoop()
-        precondition(self.continuation == nil, "two tasks wait in one place: \(reason)")
+        precondition(self.continuation == nil, "two tasks wait in one place")
         self.continuation = continuation
         self.reason = reason
         self.deadline = deadline
         ticket &+= 1
-        since = loop.now
-        loop.waits.insert(self)
-        loop.noteWait(reason)
-        if deadline != .distantFuture { setAlarm() }
+        loop.waitBegins(self)
     }
 
     /// Ends the wait, if there is one. The task goes to the ready deque; it does not run inside this call.
@@ -94,13 +90,16 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
 
     // MARK: The deadline
 
-    private func setAlarm() {
+    /// The wait begins now: sets the timer, unless there is no deadline or it will fire early enough as it is.
+    func begin(in reactor: Reactor) {
+        since = reactor.now
+        guard deadline != .distantFuture else { return }
         if isSet {
             if alarm <= deadline { return }
-            loop.reactor.cancel(self)
+            reactor.cancel(self)
         }
         alarm = deadline
-        loop.reactor.set(self, at: deadline)
+        reactor.set(self, at: deadline)
     }
 
     /// Takes the timer out of the heap. For owners that are done with the spot, so that it is freed at once.
@@ -110,6 +109,8 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
 
     override package func fire(at now: LoopInstant) {
         guard continuation != nil, deadline != .distantFuture else { return }
-        if deadline <= now { wake(.deadline) } else { setAlarm() }
+        if deadline <= now { return wake(.deadline) }
+        alarm = deadline
+        loop.reactor.set(self, at: deadline)
     }
 }
