@@ -9,9 +9,10 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     private let isChunked: Bool
     /// Bytes still owed to the announced length; nil if none was announced.
     private var owed: Int?
-    private let writeTimeout: Duration
+    /// The longest wait for the peer to take more, in nanoseconds.
+    private let writeTimeout: Int64
 
-    package init(_ connection: HTTPConnection, framing: HTTPBodyFraming, writeTimeout: Duration) {
+    package init(_ connection: HTTPConnection, framing: HTTPBodyFraming, writeTimeout: Int64) {
         self.connection = connection
         self.writeTimeout = writeTimeout
         isChunked = framing == .chunked
@@ -50,7 +51,7 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     /// Up to this size a piece is copied behind the head, to go out in the same system call.
     private static var copiedSize: Int { 16384 }
 
-    private var deadline: LoopInstant { connection.loop.now.advanced(by: writeTimeout) }
+    private var deadline: LoopInstant { connection.loop.now.advanced(nanoseconds: writeTimeout) }
 
     private func flush() async throws {
         do {

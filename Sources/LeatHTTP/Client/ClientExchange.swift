@@ -86,7 +86,7 @@ final class ClientExchange {
             case .bytes(let bytes) where bytes.count > Self.copiedSize:
                 try await http.send(bytes, until: sendDeadline)
             case .stream(_, let produce):
-                let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: client.configuration.readTimeout)
+                let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: client.readTimeout)
                 try await produce(writer)
                 try await writer.finish()
             default:

@@ -26,6 +26,9 @@ public final class HTTPServer: @unchecked Sendable {
     let loop: EventLoop
     let handler: Handler
     let date = DateField()
+    @exclusivity(unchecked) var spareOutputs = SpareBuffers()
+    // The configuration's timeouts in nanoseconds: arithmetic on `Duration` is no work for every request.
+    let headTimeout, idleTimeout, bodyTimeout, writeTimeout: Int64
     private let listener: TCPListener
     private let places: AsyncSemaphore
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
@@ -38,6 +41,10 @@ public final class HTTPServer: @unchecked Sendable {
         self.configuration = configuration
         self.loop = loop
         self.handler = handler
+        headTimeout = configuration.headTimeout.clampedNanoseconds
+        idleTimeout = configuration.idleTimeout.clampedNanoseconds
+        bodyTimeout = configuration.bodyTimeout.clampedNanoseconds
+        writeTimeout = configuration.writeTimeout.clampedNanoseconds
         places = AsyncSemaphore(value: configuration.maximumConnections)
         drained = ParkingSpot(loop: loop)
     }
@@ -67,7 +74,7 @@ public final class HTTPServer: @unchecked Sendable {
     @discardableResult
     public func run() async throws -> Int {
         loop.preconditionOnLoop()
-        var cancellation: CancellationError?
+        var failure: (any Error)?
         do {
             while true {
                 try await places.acquire()
@@ -75,12 +82,12 @@ public final class HTTPServer: @unchecked Sendable {
             }
         } catch let error as NetworkError where error.kind == .closed {
             // The shutdown closed the listener.
-        } catch let error as CancellationError {
-            cancellation = error
+        } catch {
+            failure = error
         }
         beginGracefulShutdown()
-        let left = await drain(patiently: cancellation == nil)
-        if let cancellation { throw cancellation }
+        let left = await drain(patiently: !(failure is CancellationError))
+        if let failure { throw failure }
         return left
     }
 

@@ -7,8 +7,8 @@ import LeatReactor
 /// Confined to its loop, like the server that owns it.
 final class ServerConnection: @unchecked Sendable {
     private let http: HTTPConnection
-    private unowned let server: HTTPServer
-    private let configuration: HTTPServer.Configuration
+    /// Outlives its connections: it returns from ``HTTPServer/run()`` when the last has ended.
+    private unowned(unsafe) let server: HTTPServer
     /// The task that runs ``serve()``; for cancelling.
     var task: Task<Void, Never>?
     /// Whether it waits for a request and none has begun.
@@ -17,7 +17,6 @@ final class ServerConnection: @unchecked Sendable {
     init(socket: Socket, server: HTTPServer) {
         http = HTTPConnection(socket: socket, role: .request, limits: server.configuration.limits)
         self.server = server
-        configuration = server.configuration
     }
 
     private var loop: EventLoop { http.loop }
@@ -36,16 +35,17 @@ final class ServerConnection: @unchecked Sendable {
 
     // MARK: Serving
 
+    /// The frames of this function and of ``nextRequest(isFirst:)`` are what an idle connection holds, so whatever needs
+    /// room is done in functions of their own, kept from being inlined here.
     func serve() async {
         defer { http.close() }
         do {
             var isFirst = true
-            while let head = try await nextHead(isFirst: isFirst) {
+            while try await nextRequest(isFirst: isFirst) {
                 isFirst = false
                 isIdle = false
-                guard try await answer(head) else { return }
+                guard try await answer() else { return }
                 isIdle = !http.hasUnparsedBytes
-                if server.isShuttingDown { break }
             }
             try await http.flush(until: writeDeadline)
         } catch let error as HTTPParseError {
@@ -55,46 +55,54 @@ final class ServerConnection: @unchecked Sendable {
         }
     }
 
-    /// The head of the next request; nil if the client has closed the connection instead, or left it unused for too long.
-    private func nextHead(isFirst: Bool) async throws -> HTTPRequestHead? {
-        var deadline = loop.now.advanced(by: isFirst ? configuration.headTimeout : configuration.idleTimeout)
+    /// Waits until the parser has the head of the next request. Returns false if the client has closed the connection
+    /// instead, or left it unused for too long, or the server is ending.
+    @inline(never)
+    private func nextRequest(isFirst: Bool) async throws -> Bool {
+        let patience = isFirst ? server.headTimeout : server.idleTimeout
+        var deadline = loop.now.advanced(nanoseconds: patience)
         while true {
-            if case .head = try http.tryNext() { return http.parser.takeRequestHead() }
+            if case .head = try http.tryNext() { return true }
             // All that was received is answered: one system call for the responses to all of it.
-            try await http.flush(until: writeDeadline)
-            if server.isShuttingDown, http.parser.isIdle { return nil }
-            let wasIdle = http.parser.isIdle && !http.hasUnparsedBytes
-            isIdle = wasIdle
-            if isIdle { releaseMemory() }
+            if !http.tryFlush() { try await http.flush(until: writeDeadline) }
+            isIdle = http.parser.isIdle && !http.hasUnparsedBytes
+            if isIdle {
+                if server.isShuttingDown { return false }
+                releaseMemory()
+            }
+            let wasIdle = isIdle
             do {
-                guard try await http.fill(deadline: deadline) else { return nil }
+                guard try await http.fill(deadline: deadline) else { return false }
             } catch let error as NetworkError where error.kind == .timedOut {
                 if !http.parser.isIdle { await refuse(.requestTimeout) }
-                return nil
+                return false
             }
             isIdle = false
-            if wasIdle, !isFirst { deadline = loop.now.advanced(by: configuration.headTimeout) }
+            // The clock of the head begins with its first byte.
+            if wasIdle, !isFirst { deadline = loop.now.advanced(nanoseconds: server.headTimeout) }
         }
     }
 
-    /// An idle connection keeps no buffer.
+    /// An idle connection keeps no buffer: it lends its own to whichever connection answers next.
     private func releaseMemory() {
-        if http.output.capacity > Self.keptCapacity { http.output = [] }
+        server.spareOutputs.giveBack(&http.output)
     }
 
-    private static var keptCapacity: Int { 512 }
     /// Responses are sent once this much has gathered.
     private static var flushSize: Int { 65536 }
     /// A rest of a request body up to this size is read and dropped, so that the connection can go on.
     private static var discardLimit: Int { 262_144 }
 
-    private var writeDeadline: LoopInstant { loop.now.advanced(by: configuration.writeTimeout) }
+    private var writeDeadline: LoopInstant { loop.now.advanced(nanoseconds: server.writeTimeout) }
 
     // MARK: One request
 
-    /// Answers a request. Returns whether the connection may serve another.
-    private func answer(_ head: HTTPRequestHead) async throws -> Bool {
-        if case .length(let length) = head.framing, length > configuration.maximumRequestBody {
+    /// Answers the request whose head the parser has. Returns whether the connection may serve another.
+    @inline(never)
+    private func answer() async throws -> Bool {
+        let head = http.parser.takeRequestHead()
+        if http.output.capacity == 0 { http.output = server.spareOutputs.take() }
+        if case .length(let length) = head.framing, length > server.configuration.maximumRequestBody {
             await refuse(.contentTooLarge)
             return false
         }
@@ -104,15 +112,17 @@ final class ServerConnection: @unchecked Sendable {
         var keepAlive = head.keepAlive && !server.isShuttingDown
         if !body.discardReceived(), keepAlive { keepAlive = await finishReading(body) }
         body.invalidate()
-        keepAlive = try await write(response, to: head, keepAlive: keepAlive) && keepAlive
-        if http.output.count >= Self.flushSize { try await http.flush(until: writeDeadline) }
-        if !keepAlive {
+        keepAlive = try await write(response, to: head, keepAlive: keepAlive)
+        if keepAlive {
+            if http.output.count >= Self.flushSize { try await http.flush(until: writeDeadline) }
+        } else {
             try await http.flush(until: writeDeadline)
             await linger()
         }
         return keepAlive
     }
 
+    @inline(never)
     private func reader(for head: HTTPRequestHead) -> HTTPBodyReader {
         if head.framing == .none || head.framing == .length(0) {
             // Nothing to read; the parser still has to be told so.
@@ -122,12 +132,13 @@ final class ServerConnection: @unchecked Sendable {
         http.saveWindow()
         return HTTPBodyReader(
             http,
-            readTimeout: configuration.bodyTimeout.clampedNanoseconds,
-            maximum: configuration.maximumRequestBody,
+            readTimeout: server.bodyTimeout,
+            maximum: server.configuration.maximumRequestBody,
             awaitsContinue: head.expectsContinue && !http.hasUnparsedBytes
         )
     }
 
+    @inline(never)
     private func respond(_ request: HTTPRequest, _ body: HTTPBodyReader) async -> HTTPServerResponse {
         do {
             http.saveWindow()
@@ -142,6 +153,7 @@ final class ServerConnection: @unchecked Sendable {
     }
 
     /// Whether what is left of a request body could be got out of the way.
+    @inline(never)
     private func finishReading(_ body: HTTPBodyReader) async -> Bool {
         // A client that still waits for 100 Continue may or may not send its body after the final status.
         if body.awaitsContinue { return false }
@@ -151,6 +163,7 @@ final class ServerConnection: @unchecked Sendable {
     // MARK: The response
 
     /// Writes a response into the output, or streams it. Returns false if the connection must end after it.
+    @inline(never)
     private func write(_ response: HTTPServerResponse, to head: HTTPRequestHead, keepAlive: Bool) async throws -> Bool {
         let framing = framing(of: response, to: head)
         let keepAlive = keepAlive && framing != .untilClose
@@ -169,7 +182,7 @@ final class ServerConnection: @unchecked Sendable {
         case .bytes(let bytes):
             try await http.send(bytes, until: writeDeadline)
         case .stream(_, let produce):
-            let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: configuration.writeTimeout)
+            let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: server.writeTimeout)
             try await produce(writer)
             try await writer.finish()
         }
@@ -202,6 +215,7 @@ final class ServerConnection: @unchecked Sendable {
     }
 
     /// Answers what is not a request, and ends the connection.
+    @inline(never)
     private func refuse(_ status: HTTPResponse.Status) async {
         try? HTTPEncoder.appendResponseHead(
             HTTPResponse(status: status),
@@ -216,6 +230,7 @@ final class ServerConnection: @unchecked Sendable {
 
     /// Closes in a way that lets the client read the last response: closing with unread bytes in the buffer would reset
     /// the connection, and the response with it (RFC 9112 §9.6).
+    @inline(never)
     private func linger() async {
         http.socket.finishWriting()
         let deadline = loop.now.advanced(by: .seconds(1))
