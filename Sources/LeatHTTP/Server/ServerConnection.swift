@@ -13,6 +13,8 @@ final class ServerConnection: @unchecked Sendable {
     var task: Task<Void, Never>?
     /// Whether it waits for a request and none has begun.
     private var isIdle = true
+    /// The request that is being answered. Here and not in the functions' frames, which would all hold copies of it.
+    @exclusivity(unchecked) private var head: HTTPRequestHead!
 
     init(socket: Socket, server: HTTPServer) {
         http = HTTPConnection(socket: socket, role: .request, limits: server.configuration.limits)
@@ -59,28 +61,39 @@ final class ServerConnection: @unchecked Sendable {
     /// instead, or left it unused for too long, or the server is ending.
     @inline(never)
     private func nextRequest(isFirst: Bool) async throws -> Bool {
-        let patience = isFirst ? server.headTimeout : server.idleTimeout
-        var deadline = loop.now.advanced(nanoseconds: patience)
-        while true {
-            if case .head = try http.tryNext() { return true }
+        var deadline = loop.now.advanced(nanoseconds: isFirst ? server.headTimeout : server.idleTimeout)
+        while !(try takeHead()) {
             // All that was received is answered: one system call for the responses to all of it.
             if !http.tryFlush() { try await http.flush(until: writeDeadline) }
-            isIdle = http.parser.isIdle && !http.hasUnparsedBytes
-            if isIdle {
-                if server.isShuttingDown { return false }
-                releaseMemory()
-            }
-            let wasIdle = isIdle
+            let wasIdle = becomeIdle()
+            if wasIdle, server.isShuttingDown { return false }
             do {
                 guard try await http.fill(deadline: deadline) else { return false }
             } catch let error as NetworkError where error.kind == .timedOut {
-                if !http.parser.isIdle { await refuse(.requestTimeout) }
+                if !isBetweenRequests { await refuse(.requestTimeout) }
                 return false
             }
-            isIdle = false
             // The clock of the head begins with its first byte.
             if wasIdle, !isFirst { deadline = loop.now.advanced(nanoseconds: server.headTimeout) }
+            isIdle = false
         }
+        return true
+    }
+
+    @inline(never)
+    private func takeHead() throws -> Bool {
+        guard case .head = try http.tryNext() else { return false }
+        head = http.parser.takeRequestHead()
+        return true
+    }
+
+    private var isBetweenRequests: Bool { http.parser.isIdle && !http.hasUnparsedBytes }
+
+    @inline(never)
+    private func becomeIdle() -> Bool {
+        isIdle = isBetweenRequests
+        if isIdle { releaseMemory() }
+        return isIdle
     }
 
     /// An idle connection keeps no buffer: it lends its own to whichever connection answers next.
@@ -97,33 +110,38 @@ final class ServerConnection: @unchecked Sendable {
 
     // MARK: One request
 
-    /// Answers the request whose head the parser has. Returns whether the connection may serve another.
+    /// Answers the request. Returns whether the connection may serve another.
     @inline(never)
     private func answer() async throws -> Bool {
-        let head = http.parser.takeRequestHead()
+        defer { head = nil }
         if http.output.capacity == 0 { http.output = server.spareOutputs.take() }
-        if case .length(let length) = head.framing, length > server.configuration.maximumRequestBody {
+        guard announcesAcceptableBody else {
             await refuse(.contentTooLarge)
             return false
         }
-        let body = reader(for: head)
-        let response = await respond(head.request, body)
-        // The rest of the body stands between us and the next request.
+        let body = reader()
+        return try await conclude(await respond(body), body)
+    }
+
+    /// Gets the rest of the request body out of the way of the next request, and sends the response.
+    @inline(never)
+    private func conclude(_ response: HTTPServerResponse, _ body: HTTPBodyReader) async throws -> Bool {
         var keepAlive = head.keepAlive && !server.isShuttingDown
         if !body.discardReceived(), keepAlive { keepAlive = await finishReading(body) }
         body.invalidate()
-        keepAlive = try await write(response, to: head, keepAlive: keepAlive)
-        if keepAlive {
-            if http.output.count >= Self.flushSize { try await http.flush(until: writeDeadline) }
-        } else {
-            try await http.flush(until: writeDeadline)
-            await linger()
-        }
+        keepAlive = try await write(response, keepAlive: keepAlive)
+        if keepAlive, http.output.count < Self.flushSize { return true }
+        try await http.flush(until: writeDeadline)
+        if !keepAlive { await linger() }
         return keepAlive
     }
 
+    private var announcesAcceptableBody: Bool {
+        if case .length(let length) = head.framing { length <= server.configuration.maximumRequestBody } else { true }
+    }
+
     @inline(never)
-    private func reader(for head: HTTPRequestHead) -> HTTPBodyReader {
+    private func reader() -> HTTPBodyReader {
         if head.framing == .none || head.framing == .length(0) {
             // Nothing to read; the parser still has to be told so.
             _ = try? http.tryNext()
@@ -139,10 +157,10 @@ final class ServerConnection: @unchecked Sendable {
     }
 
     @inline(never)
-    private func respond(_ request: HTTPRequest, _ body: HTTPBodyReader) async -> HTTPServerResponse {
+    private func respond(_ body: HTTPBodyReader) async -> HTTPServerResponse {
         do {
             http.saveWindow()
-            return try await server.handler(request, body)
+            return try await server.handler(head.request, body)
         } catch let error as HTTPError where error.kind == .bodyTooLarge {
             return HTTPServerResponse(status: .contentTooLarge)
         } catch let error as HTTPError where error.kind == .malformed {
@@ -164,14 +182,14 @@ final class ServerConnection: @unchecked Sendable {
 
     /// Writes a response into the output, or streams it. Returns false if the connection must end after it.
     @inline(never)
-    private func write(_ response: HTTPServerResponse, to head: HTTPRequestHead, keepAlive: Bool) async throws -> Bool {
-        let framing = framing(of: response, to: head)
+    private func write(_ response: HTTPServerResponse, keepAlive: Bool) async throws -> Bool {
+        let framing = framing(of: response)
         let keepAlive = keepAlive && framing != .untilClose
         do throws(HTTPEncodingError) {
-            try appendHead(response, framing: framing, to: head, keepAlive: keepAlive)
+            try appendHead(response, framing: framing, keepAlive: keepAlive)
         } catch {
             // The handler's response cannot be sent as it is, and nothing of it has been.
-            return try await write(HTTPServerResponse(status: .internalServerError), to: head, keepAlive: keepAlive)
+            return try await write(HTTPServerResponse(status: .internalServerError), keepAlive: keepAlive)
         }
         guard head.request.method != .head, framing != .none else { return keepAlive }
         switch response.body.content {
@@ -189,7 +207,7 @@ final class ServerConnection: @unchecked Sendable {
         return keepAlive
     }
 
-    private func framing(of response: HTTPServerResponse, to head: HTTPRequestHead) -> HTTPBodyFraming {
+    private func framing(of response: HTTPServerResponse) -> HTTPBodyFraming {
         // These never have a body, nor fields that describe one (RFC 9110 §6.4.1, §8.6).
         let code = response.status.code
         if code == 204 || code == 304 || (100..<200).contains(code) { return .none }
@@ -200,7 +218,6 @@ final class ServerConnection: @unchecked Sendable {
     private func appendHead(
         _ response: HTTPServerResponse,
         framing: HTTPBodyFraming,
-        to head: HTTPRequestHead,
         keepAlive: Bool
     ) throws(HTTPEncodingError) {
         let connection: HTTPConnectionOption =

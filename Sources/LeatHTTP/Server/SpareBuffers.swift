@@ -16,7 +16,9 @@ struct SpareBuffers {
         precondition(buffer.isEmpty, "a buffer was given back before it was sent")
         var given: [UInt8] = []
         swap(&given, &buffer)
-        guard given.capacity > 0, given.capacity <= Self.maximumCapacity, buffers.count < Self.maximumCount else { return }
+        guard given.capacity > 0, given.capacity <= Self.maximumCapacity, buffers.count < Self.maximumCount else {
+            return
+        }
         buffers.append(given)
     }
 }
