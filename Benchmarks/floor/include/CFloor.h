@@ -1,1 +1,93 @@
+// The floor: an HTTP/1.1 client and server written straight onto epoll, without any runtime. What they cost is what the
+// kernel costs; a runtime is measured by how little it adds. One thread, no global state, addresses in IPv4 only.
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// System calls made, by kind.
+struct floor_calls {
+    uint64_t send;
+    uint64_t receive;
+    uint64_t poll;
+    uint64_t other;
+};
+
+// Where requests go: `GET path` at ip:port.
+struct floor_target {
+    const char *ip;
+    uint16_t port;
+    const char *path;
+};
+
+// MARK: The client (client.c)
+
+struct floor_client {
+    // The order.
+    struct floor_target target;
+    long requests;
+    int connections;
+    // Room for `requests` latencies in nanoseconds, from the request (or, for the first of a connection, from connect)
+    // to the end of its response; 4.29 s is the longest it can say. NULL: not wanted, and then it costs nothing.
+    uint32_t *latencies;
+
+    // What came of it.
+    long answered;
+    uint64_t body_bytes;
+    struct floor_calls calls;
+    const char *failure;
+};
+
+// Makes the requests over keep-alive connections, each with one request under way, and returns when all are answered
+// with 200. Returns -1, and says why in `failure`, on any other answer, and when nothing happens for ten seconds.
+int floor_client_run(struct floor_client *client);
+
+// MARK: The server (server.c)
+
+struct floor_server {
+    // The order: a socket from floor_listen, and a descriptor whose end (or first byte) ends the server; -1 for none.
+    int listener;
+    int lifeline;
+
+    // What came of it.
+    uint64_t requests;
+    struct floor_calls calls;
+    const char *failure;
+};
+
+// Listens on 127.0.0.1. `port` 0 lets the kernel choose; it holds the real port afterwards. -1 and errno on failure.
+int floor_listen(uint16_t *port);
+
+// Answers every GET with 200 and the 13 bytes `Hello, World!`; `/delay/MS` does so MS milliseconds later. Keeps
+// connections alive, answers pipelined requests in order, those of one read with one write. Returns 0 when the lifeline
+// ends, and -1 if the server cannot go on; connections that are open then end with the process.
+int floor_server_run(struct floor_server *server);
+
+// MARK: Idle connections (holder.c)
+
+// Opens `count` connections one by one and makes a request on each. Returns how many it opened; less than `count` means
+// that one failed, with the reason in errno.
+int floor_hold(struct floor_target target, int count, int *sockets);
+
+// Makes a request on each of the sockets. Returns how many were answered.
+int floor_hold_ask(struct floor_target target, int count, const int *sockets);
+
+// Closes them with a reset, so that no thousands of them linger in TIME_WAIT.
+void floor_hold_close(int count, const int *sockets);
+
+// MARK: The process (process.c): what Swift cannot call because it is variadic or a macro
+
+// Has the kernel kill this process when the thread that started it ends.
+void floor_die_with_parent(void);
+
+// The processors this thread may run on. Returns how many were written to `cpus`.
+int floor_allowed_cpus(int *cpus, int capacity);
+
+// Restricts this thread, and what it starts from now on, to these processors.
+int floor_restrict_to_cpus(const int *cpus, int count);
+
+// Bytes that malloc has handed out and not got back.
+size_t floor_heap_in_use(void);
+
+// Gives free memory of the heap back to the kernel.
+void floor_heap_trim(void);

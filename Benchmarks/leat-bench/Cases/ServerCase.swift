@@ -1,0 +1,118 @@
+/// Leat's server against the floor's, both asked by the floor's client. The processor time is the server's.
+struct ServerCase {
+    struct Run {
+        var client: ClientReport
+        var processorMicroseconds: Double
+    }
+
+    /// What a server said about its whole life, when it ended.
+    struct Life {
+        var callsPerRequest: Double
+        var threads: Double
+        var peakKiB: Double
+
+        init(_ fields: Fields) throws {
+            callsPerRequest = try fields.totalCalls() / fields.number("requests")
+            threads = try fields.number("threads")
+            peakKiB = try fields.number("peak_kib")
+        }
+    }
+
+    let requests: Int
+    let runs: Interleaved<Run>
+    let floorLife: Life
+    let leatLife: Life
+
+    /// Ends both servers of the stage.
+    init(_ stage: Stage, requests: Int, rounds: Int) throws {
+        self.requests = requests
+        // The floor's server has a life behind it; what it says at the end is to be about this case alone.
+        let floor = try ServerProcess(["floor-server"], on: stage.placement.server)
+        func run(_ server: ServerProcess, _ name: String) throws -> Run {
+            Terminal.progress("server throughput: \(name) …")
+            let before = try server.processorSeconds()
+            let client = try stage.run(
+                "floor-client",
+                server.url,
+                requests: requests,
+                connections: Throughput.connections
+            )
+            let used = try server.processorSeconds() - before
+            return Run(client: client, processorMicroseconds: used / Double(requests) * 1e6)
+        }
+        runs = try Interleaved(rounds: rounds) {
+            try run(floor, "floor")
+        } leat: {
+            try run(stage.leat, "Leat")
+        }
+        floorLife = try Life(floor.finish())
+        leatLife = try Life(stage.leat.finish())
+    }
+
+    var processorRatio: Spread { runs.ratio(\.processorMicroseconds) }
+
+    var table: Table {
+        Table(
+            title: "Server: keep-alive GETs of 13 bytes over \(Throughput.connections) connections",
+            subtitle:
+                "\(Format.grouped(requests)) requests a run, \(runs.leats.count) × Leat, by the floor's "
+                + "client; processor time of the server.",
+            columns: [
+                "", "requests\nper s", "CPU µs\nper req.", "calls\nper req.", "p50\nµs", "p99\nµs", "threads",
+                "peak\nMiB", "rate\n÷ floor", "CPU\n÷ floor",
+            ],
+            groups: [
+                [
+                    Table.Row(cells: cells("floor", runs.floor, floorLife) + ["", ""]),
+                    Table.Row(
+                        cells: cells("Leat", runs.leat, leatLife)
+                            + [Format.ratio(runs.ratio(\.client.rate)), Format.ratio(processorRatio)],
+                        style: .bold
+                    ),
+                ]
+            ]
+        )
+    }
+
+    private func cells(_ name: String, _ of: ((Run) -> Double) -> Spread, _ life: Life) -> [String] {
+        [
+            name,
+            Format.fixed(of(\.client.rate).median, 0, grouped: true),
+            Format.fixed(of(\.processorMicroseconds).median, 2),
+            Format.fixed(life.callsPerRequest, 2),
+            Format.fixed(of(\.client.p50).median, 0, grouped: true),
+            Format.fixed(of(\.client.p99).median, 0, grouped: true),
+            Format.fixed(life.threads, 0),
+            Format.mebibytes(kibibytes: life.peakKiB),
+        ]
+    }
+}
+
+extension ServerCase: JSONConvertible {
+    var json: JSON {
+        .object([
+            ("connections", .integer(Throughput.connections)), ("requests", .integer(requests)),
+            ("floor", .array(runs.floors.map(\.json))), ("leat", .array(runs.leats.map(\.json))),
+            ("floor_life", floorLife.json), ("leat_life", leatLife.json),
+            ("rate_over_floor", runs.ratio(\.client.rate).json), ("cpu_over_floor", processorRatio.json),
+        ])
+    }
+}
+
+extension ServerCase.Run: JSONConvertible {
+    var json: JSON {
+        .object([
+            ("requests_per_second", .number(client.rate)), ("cpu_us_per_request", .number(processorMicroseconds)),
+            ("p50_us", .number(client.p50)), ("p99_us", .number(client.p99)),
+        ])
+    }
+}
+
+extension ServerCase.Life: JSONConvertible {
+    var json: JSON {
+        .object([
+            ("system_calls_per_request", .number(callsPerRequest)), ("threads", .number(threads)),
+            ("peak_kib", .number(peakKiB)),
+        ])
+    }
+}

@@ -1,0 +1,49 @@
+/// The servers that stand ready for a comparison, and how to run clients against them.
+final class Stage {
+    let placement = Placement()
+    let floor: ServerProcess
+    let leat: ServerProcess
+
+    init() throws {
+        floor = try ServerProcess(["floor-server"], on: placement.server)
+        leat = try ServerProcess(["serve", "--port", "0", "--ends-with-input"], on: placement.server)
+    }
+
+    /// Runs a client to its end: `floor-client`, `load` or `batch`.
+    func run(_ role: String, _ url: String, requests: Int, connections: Int) throws -> ClientReport {
+        let arguments = [role, url, "-n", "\(requests)", "-c", "\(connections)", "--details"]
+        let child = try ChildProcess(arguments, on: placement.client)
+        return try ClientReport(child.finish(within: 60))
+    }
+}
+
+/// A server in a process of its own.
+final class ServerProcess {
+    private let process: ChildProcess
+    let port: Int
+
+    init(_ arguments: [String], on cpu: Int32?) throws {
+        process = try ChildProcess(arguments, on: cpu)
+        port = Int(try process.fields(within: 10).number("port"))
+    }
+
+    /// The address of the 13 bytes.
+    var url: String { "http://127.0.0.1:\(port)/" }
+
+    /// The address of the same after a delay; the floor's server only.
+    func delayed(milliseconds: Int) -> String { "http://127.0.0.1:\(port)/delay/\(milliseconds)" }
+
+    /// Processor time used so far, in seconds.
+    func processorSeconds() throws -> Double {
+        guard let seconds = ProcessorTime.total(of: process.pid) else { throw ChildProcess.Failure("a server is gone") }
+        return seconds
+    }
+
+    func residentKiB() throws -> Int {
+        guard let status = ProcessStatus(of: process.pid) else { throw ChildProcess.Failure("a server is gone") }
+        return status.residentKiB
+    }
+
+    /// Ends the server and returns what it says about its life.
+    func finish() throws -> Fields { try process.finish(within: 10) }
+}

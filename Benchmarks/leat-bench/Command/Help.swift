@@ -1,0 +1,28 @@
+enum Help {
+    static let text = """
+        Usage: leat-bench [run] [--quick] [--json] [--rounds N]
+               leat-bench VERB [options]
+
+        Without a verb it compares Leat with the floor: the same requests by a bare epoll loop in C, without a runtime.
+        Both run in this invocation, in turns (floor, Leat, floor, …), each in a process of its own; a ratio is taken
+        against the floors right before and after. It takes less than a minute.
+
+          --quick       a few seconds instead, for CI: checks that it works, measures little
+          --json        one JSON object instead of the tables
+          --rounds N    how often each pair is measured (default 3); tables give the median and the extremes
+
+        Verbs:
+          idle          10,000 connections held open by one server: memory of each, and the latency of one active
+                        connection with and without them. Options: -c N, --quick, --json
+          timers        a million sleeps, half of them cancelled: memory comes back, none ends early.
+                        Options: -n N, --quick, --json
+          load URL      GETs over keep-alive connections through Leat's client, as fast as they go. The last line is
+                        requests=… seconds=… cpu_user=… cpu_sys=… bytes=…
+                        Options: -n REQUESTS (default 100,000), -c CONNECTIONS (default 64), --details
+          serve         Leat's server: answers every GET with 'Hello, World!'. Option: --port P (default 8080; 0: any)
+          micro CASE    one of \(MicroWorkload.names); prints one line of figures
+          help          this text
+
+        Colour is used on a terminal only, and not if NO_COLOR is set.
+        """
+}
