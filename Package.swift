@@ -37,7 +37,11 @@ let package = Package(
             swiftSettings: settings
         ),
         // The command `leat`.
-        .executableTarget(name: "LeatCommand", dependencies: ["Leat", "CLinux"], swiftSettings: settings),
+        .executableTarget(
+            name: "LeatCommand",
+            dependencies: ["Leat", "LeatReactor", "LeatLoop", "LeatHTTP", "CLinux"],
+            swiftSettings: settings
+        ),
         // The benchmark, and the floor it measures against: a bare epoll loop in C.
         .target(name: "CFloor", path: "Benchmarks/floor"),
         .executableTarget(

@@ -33,7 +33,13 @@ struct Arguments {
         return number
     }
 
-    /// The next argument that is no option, or nil.
+    /// The first argument, unless it is an option.
+    mutating func verb() -> String? {
+        guard let first = rest.first, !first.hasPrefix("-") else { return nil }
+        return rest.removeFirst()
+    }
+
+    /// The next argument that is no option, or nil. To be asked for after the options that have values.
     mutating func positional() -> String? {
         guard let index = rest.firstIndex(where: { !$0.hasPrefix("-") }) else { return nil }
         return rest.remove(at: index)

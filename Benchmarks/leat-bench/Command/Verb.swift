@@ -20,7 +20,7 @@ enum Verb {
             self = .help
             return
         }
-        let name = arguments.positional() ?? "run"
+        let name = arguments.verb() ?? "run"
         switch name {
         case "help": self = .help
         case "run": self = .compare(try CompareOptions(parsing: &arguments))
@@ -97,15 +97,15 @@ struct LoadOptions {
     var details: Bool
 
     init(parsing arguments: inout Arguments) throws {
+        requests = try arguments.number("-n", default: 100_000, in: 1...1_000_000_000)
+        connections = try arguments.number("-c", default: 64, in: 1...100_000)
+        details = arguments.flag("--details")
         guard let address = arguments.positional() else { throw UsageError("a URL is missing: http://HOST:PORT/") }
         do throws(HTTPURL.ParseError) {
             url = try HTTPURL(parsing: address)
         } catch {
             throw UsageError("\(error)")
         }
-        requests = try arguments.number("-n", default: 100_000, in: 1...1_000_000_000)
-        connections = try arguments.number("-c", default: 64, in: 1...100_000)
-        details = arguments.flag("--details")
     }
 }
 

@@ -3,6 +3,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "CLinuxFiles.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

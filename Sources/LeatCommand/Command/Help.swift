@@ -1,0 +1,67 @@
+/// What `--help` prints.
+enum Help {
+    static let version = "leat 0.1.0"
+
+    static let overview = """
+        leat: HTTP from the command line, on one thread
+
+        usage:
+          leat fetch [options] [URL ... | -]   request many URLs at once, print a JSON line for each
+          leat serve [options] DIR             serve the files of a directory
+          leat serve [options] --echo          answer every request with what it said
+          leat help [command]                  explain a command
+          leat --version
+        """
+
+    static let fetch = """
+        usage: leat fetch [options] [URL ... | -]
+
+        Requests the URLs given as arguments, or those on standard input, one per line. A line of input may also be a JSON
+        object: {"id", "method", "url", "headers", "data" or "body_base64"}; "headers" is an object or a list of
+        [name, value] pairs, and a request with a body and no method is a POST. Input is read as it is needed.
+
+        For each request that has finished, in the order in which they finish, a JSON line on standard output:
+          {"id", "url", "status", "attempts", "bytes", "seconds", "body" or "body_base64" or "error"}
+        A status of 4xx or 5xx is a result, not an error. "id" is the one given, or the number of the line or argument.
+
+        options:
+          --concurrency N         requests under way at once (default 50)
+          --retry N               tries after the first that failed (default 0); see below
+          --timeout TIME          for each try, such as 30, 1.5, 500ms or 2m (default 60)
+          --header 'Name: value'  a field of every request; can be repeated; a request's own take precedence
+          --max-body SIZE         the largest body that is accepted, such as 64K or 10M (default 64M)
+          --body text|base64|none how bodies are printed (default text; one that is not UTF-8 is printed as base64)
+
+        A try is repeated after a failure of the network, a time-out, or a status of 408, 429, 500, 502, 503 or 504, if the
+        method may be repeated (GET, HEAD, PUT, DELETE, OPTIONS, TRACE); other methods after 429 and 503, and if no
+        connection could be made. The wait is random, up to 0.25 s doubled with each try and at most 30 s; Retry-After
+        is honoured up to 5 minutes. A request that waits keeps no other from being sent.
+
+        exit status: 0 all requests were answered, 1 some were not, 2 the command line is wrong
+        """
+
+    static let serve = """
+        usage: leat serve [options] DIR
+               leat serve [options] --echo
+
+        Serves the files of DIR, with ranges, Last-Modified and ETag, index.html or a listing for directories, and nothing
+        outside of it. With --echo it answers any method on any path with 200 and a JSON object:
+          {"method", "target", "headers": [["name", "value"], ...], "body_base64"}
+
+        options:
+          --port N     the port (default 8080; 0 lets the system choose)
+          --host IP    the address to listen at (default 127.0.0.1)
+
+        Prints the address once it listens. SIGINT and SIGTERM end it when the requests under way are answered.
+        exit status: 0 ended by a signal, 1 it could not listen, 2 the command line is wrong
+        """
+
+    static func text(for command: String?) throws(UsageError) -> String {
+        switch command {
+        case nil: overview
+        case "fetch": fetch
+        case "serve": serve
+        case .some(let other): throw UsageError("there is no command '\(other)'; see 'leat --help'")
+        }
+    }
+}

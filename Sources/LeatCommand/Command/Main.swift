@@ -1,0 +1,33 @@
+import Glibc
+import Leat
+
+/// The command line `leat`. What it is asked to do is settled before there is a loop; then the process lives on one.
+@main
+struct LeatCommand {
+    static func main() {
+        do throws(UsageError) {
+            try run(Array(CommandLine.arguments.dropFirst()))
+        } catch {
+            StandardStream.error("leat: \(error)\n")
+            exit(2)
+        }
+    }
+
+    private static func run(_ words: [String]) throws(UsageError) {
+        let rest = words.dropFirst()
+        let wantsHelp = rest.contains("--help") || rest.contains("-h")
+        switch words.first {
+        case "fetch" where wantsHelp, "serve" where wantsHelp: print(try Help.text(for: words[0]))
+        case "fetch":
+            FetchProgram.options = try FetchOptions(parsing: rest)
+            FetchProgram.main()
+        case "serve":
+            ServeProgram.options = try ServeOptions(parsing: rest)
+            ServeProgram.main()
+        case "help", "--help", "-h": print(try Help.text(for: rest.first))
+        case "--version": print(Help.version)
+        case nil: throw UsageError("what is to be done? See 'leat --help'")
+        case .some(let other): throw UsageError("there is no command '\(other)'; see 'leat --help'")
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import Glibc
+import Leat
+
+/// Standard output and standard error.
+enum StandardStream {
+    /// Writes to standard error, unbuffered.
+    static func error(_ text: String) {
+        _ = writeAll(Array(text.utf8), to: 2)
+    }
+
+    static var errorIsTerminal: Bool { isatty(2) == 1 }
+
+    /// Writes everything, blocking. Returns `errno` if that fails, 0 otherwise.
+    static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
+        bytes.withUnsafeBytes { bytes in
+            var rest = bytes
+            while !rest.isEmpty {
+                let written = write(descriptor, rest.baseAddress, rest.count)
+                if written >= 0 {
+                    rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+                } else if errno != EINTR {
+                    return errno
+                }
+            }
+            return 0
+        }
+    }
+}
+
+/// Standard output as a sequence of whole lines. A reader that is slow to take them holds up whoever prints, not the loop.
+final class LineOutput: @unchecked Sendable {
+    private let turn = AsyncSemaphore(value: 1)
+
+    /// What a pipe that is ready for writing takes without blocking (pipe(7), PIPE_BUF).
+    private static var atomicSize: Int { 4096 }
+
+    /// Prints a line and its end, at once. Throws `SystemError` if nobody reads any more.
+    func print(_ line: String) async throws {
+        let bytes = Array(line.utf8) + [0x0A]
+        let isFree = turn.availablePermits == 1 && bytes.count <= Self.atomicSize && Self.isReady
+        let code =
+            isFree
+            ? StandardStream.writeAll(bytes, to: 1)
+            : try await turn.withPermit {
+                try await EventLoop.current.offload { StandardStream.writeAll(bytes, to: 1) }
+            }
+        if code != 0 { throw SystemError(code: code, operation: "write to standard output") }
+    }
+
+    private static var isReady: Bool {
+        var descriptor = pollfd(fd: 1, events: Int16(POLLOUT), revents: 0)
+        return poll(&descriptor, 1, 0) == 1 && descriptor.revents & Int16(POLLOUT) != 0
+    }
+}

@@ -1,0 +1,63 @@
+import Leat
+
+/// What `leat fetch` was asked to do.
+struct FetchOptions: Sendable {
+    enum BodyForm: String {
+        case text, base64, none
+    }
+
+    var urls: [String] = []
+    var concurrency = 50
+    var retries = 0
+    var timeout = Duration.seconds(60)
+    var headerFields = HTTPFields()
+    var maximumBody = 64 << 20
+    var bodyForm = BodyForm.text
+
+    init() {}
+
+    init(parsing words: some Sequence<String>) throws(UsageError) {
+        var arguments = Arguments(words)
+        while let word = try arguments.next() {
+            switch word {
+            case .operand(let url): urls.append(url)
+            case .option(let option): try take(option, from: &arguments)
+            }
+        }
+        guard urls.count <= 1 || !urls.contains("-") else {
+            throw UsageError("'-' (standard input) stands alone, not beside URLs")
+        }
+    }
+
+    /// Whether the requests come from standard input.
+    var readsInput: Bool { urls.isEmpty || urls == ["-"] }
+
+    private mutating func take(_ option: String, from arguments: inout Arguments) throws(UsageError) {
+        switch option {
+        case "--concurrency", "-c": concurrency = try arguments.number(of: option, in: 1...100_000)
+        case "--retry": retries = try arguments.number(of: option, in: 0...100)
+        case "--timeout": timeout = try arguments.duration(of: option)
+        case "--max-body": maximumBody = try arguments.size(of: option)
+        case "--header", "-H": headerFields.append(try Self.field(try arguments.value(of: option)))
+        case "--body":
+            let form = try arguments.value(of: option)
+            guard let form = BodyForm(rawValue: form) else {
+                throw UsageError("--body takes text, base64 or none, not '\(form)'")
+            }
+            bodyForm = form
+        default: throw UsageError("there is no option '\(option)'; see 'leat fetch --help'")
+        }
+    }
+
+    private static func field(_ text: String) throws(UsageError) -> HTTPField {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, let name = HTTPField.Name(String(parts[0])) else {
+            throw UsageError("--header takes 'Name: value', not '\(text)'")
+        }
+        let value = parts[1].drop { $0 == " " || $0 == "\t" }
+        guard HTTPField.isValidValue(String(value)) else {
+            throw UsageError("the value of --header '\(parts[0])' contains a control character")
+        }
+        return HTTPField(name: name, value: String(value))
+    }
+}

@@ -1,0 +1,45 @@
+import Leat
+
+/// What `leat serve` was asked to do.
+struct ServeOptions: Sendable {
+    enum Content: Equatable {
+        case directory(String)
+        case echo
+    }
+
+    var content: Content
+    var address = SocketAddress.loopback(port: 8080)
+
+    init(content: Content) {
+        self.content = content
+    }
+
+    init(parsing words: some Sequence<String>) throws(UsageError) {
+        var arguments = Arguments(words)
+        var directory: String?
+        var echo = false
+        var host = "127.0.0.1"
+        var port = 8080
+        while let word = try arguments.next() {
+            switch word {
+            case .operand(let path):
+                guard directory == nil else { throw UsageError("leat serve takes one directory, not also '\(path)'") }
+                directory = path
+            case .option("--echo"): echo = true
+            case .option("--host"): host = try arguments.value(of: "--host")
+            case .option("--port"), .option("-p"): port = try arguments.number(of: "--port", in: 0...65535)
+            case .option(let option): throw UsageError("there is no option '\(option)'; see 'leat serve --help'")
+            }
+        }
+        switch (directory, echo) {
+        case (let directory?, false): content = .directory(directory)
+        case (nil, true): content = .echo
+        case (.some, true): throw UsageError("either a directory or --echo, not both")
+        case (nil, false): throw UsageError("what is to be served? A directory, or --echo; see 'leat serve --help'")
+        }
+        guard let address = SocketAddress(ip: host, port: UInt16(port)) else {
+            throw UsageError("--host takes an IP address such as 127.0.0.1 or ::1, not '\(host)'")
+        }
+        self.address = address
+    }
+}
