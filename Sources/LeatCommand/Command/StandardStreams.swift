@@ -35,8 +35,8 @@ final class LineOutput: @unchecked Sendable {
     private static var atomicSize: Int { 4096 }
 
     /// Prints a line and its end, at once. Throws `SystemError` if nobody reads any more.
-    func print(_ line: String) async throws {
-        let bytes = Array(line.utf8) + [0x0A]
+    func print(_ line: [UInt8]) async throws {
+        let bytes = line + [0x0A]
         let isFree = turn.availablePermits == 1 && bytes.count <= Self.atomicSize && Self.isReady
         let code =
             isFree

@@ -11,7 +11,7 @@ struct FetchResult: Sendable {
     var error: String?
 
     /// The line, without its end.
-    func line(bodyForm: FetchOptions.BodyForm) -> String {
+    func line(bodyForm: FetchOptions.BodyForm) -> [UInt8] {
         var members: [(name: String, value: JSON)] = [
             ("id", id),
             ("url", url.map { .string($0) } ?? .null),
@@ -25,7 +25,7 @@ struct FetchResult: Sendable {
         } else if let member = bodyMember(bodyForm) {
             members.append(member)
         }
-        return JSON.object(members).text
+        return JSON.object(members).bytes
     }
 
     private func bodyMember(_ form: FetchOptions.BodyForm) -> (name: String, value: JSON)? {

@@ -3,21 +3,23 @@ enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     static func encode(_ bytes: [UInt8]) -> String {
-        var output: [UInt8] = []
-        output.reserveCapacity((bytes.count + 2) / 3 * 4)
-        var index = 0
-        while index < bytes.count {
-            let rest = bytes.count - index
-            let second = rest > 1 ? bytes[index + 1] : 0
-            let third = rest > 2 ? bytes[index + 2] : 0
-            let group = UInt32(bytes[index]) << 16 | UInt32(second) << 8 | UInt32(third)
-            for position in 0..<4 {
-                let digit = alphabet[Int(group >> (18 - 6 * UInt32(position)) & 63)]
-                output.append(position <= rest ? digit : UInt8(ascii: "="))
+        String(unsafeUninitializedCapacity: (bytes.count + 2) / 3 * 4) { output in
+            alphabet.withUnsafeBufferPointer { alphabet in
+                var written = 0
+                for start in stride(from: 0, to: bytes.count, by: 3) {
+                    let rest = bytes.count - start
+                    let second = rest > 1 ? bytes[start + 1] : 0
+                    let third = rest > 2 ? bytes[start + 2] : 0
+                    let group = UInt32(bytes[start]) << 16 | UInt32(second) << 8 | UInt32(third)
+                    output[written] = alphabet[Int(group >> 18)]
+                    output[written + 1] = alphabet[Int(group >> 12 & 63)]
+                    output[written + 2] = rest > 1 ? alphabet[Int(group >> 6 & 63)] : UInt8(ascii: "=")
+                    output[written + 3] = rest > 2 ? alphabet[Int(group & 63)] : UInt8(ascii: "=")
+                    written += 4
+                }
+                return written
             }
-            index += 3
         }
-        return String(decoding: output, as: UTF8.self)
     }
 
     /// Nil if the text is not exactly what an encoder would have written.
