@@ -1,8 +1,5 @@
 // The parts of Glibc that Swift's Glibc module leaves out, and shims for what is a macro or a thread-local.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "CLinuxFiles.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -51,7 +48,6 @@ static inline void clinux_set_current_faults(void *faults) { clinux_thread_fault
 // How many forks lie between this process and the first that asked: a loop does not survive one.
 int clinux_fork_count(void);
 
-// accept4 has no Swift import.
-static inline int clinux_accept(int fd, struct sockaddr *address, socklen_t *length) {
-    return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-}
+// accept4(2), non-blocking and close-on-exec. Not inline: its declaration needs _GNU_SOURCE, and under that fd_set has
+// another field name than in Swift's Glibc module, with which this one must agree.
+int clinux_accept(int fd, struct sockaddr *address, socklen_t *length);

@@ -1,8 +1,5 @@
 // Opening files without leaving a directory (openat2(2)), and signals as descriptors (signalfd(2)).
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <signal.h>
