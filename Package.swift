@@ -51,7 +51,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "LeatReactorTests", dependencies: ["LeatReactor", "CLinux"], swiftSettings: settings),
-        .testTarget(name: "LeatLoopTests", dependencies: ["LeatLoop", "LeatReactor"], swiftSettings: settings),
+        .testTarget(name: "LeatLoopTests", dependencies: ["LeatLoop", "LeatReactor", "CLinux"], swiftSettings: settings),
         .testTarget(name: "LeatNetTests", dependencies: ["Leat", "LeatNet", "CLinux"], swiftSettings: settings),
         .testTarget(name: "LeatHTTPTests", dependencies: ["Leat", "LeatHTTP"], swiftSettings: settings),
         .testTarget(name: "LeatCommandTests", dependencies: ["Leat", "LeatCommand"], swiftSettings: settings),
