@@ -52,8 +52,8 @@ let package = Package(
         ),
         .testTarget(name: "LeatReactorTests", dependencies: ["LeatReactor", "CLinux"], swiftSettings: settings),
         .testTarget(name: "LeatLoopTests", dependencies: ["LeatLoop", "LeatReactor", "CLinux"], swiftSettings: settings),
-        .testTarget(name: "LeatNetTests", dependencies: ["Leat", "LeatNet", "CLinux"], swiftSettings: settings),
-        .testTarget(name: "LeatHTTPTests", dependencies: ["Leat", "LeatHTTP"], swiftSettings: settings),
+        .testTarget(name: "LeatNetTests", dependencies: ["Leat", "LeatNet", "LeatLoop", "LeatReactor", "CLinux"], swiftSettings: settings),
+        .testTarget(name: "LeatHTTPTests", dependencies: ["Leat", "LeatHTTP", "LeatLoop", "LeatNet", "LeatReactor"], swiftSettings: settings),
         .testTarget(name: "LeatCommandTests", dependencies: ["Leat", "LeatCommand"], swiftSettings: settings),
     ]
 )
