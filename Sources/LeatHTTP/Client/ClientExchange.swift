@@ -18,6 +18,7 @@ final class ClientExchange {
     @exclusivity(unchecked) private var wasReused = false
     @exclusivity(unchecked) private var head: HTTPResponseHead?
     @exclusivity(unchecked) private var isComplete = false
+    @exclusivity(unchecked) private var hasBegun = false
 
     init(
         _ method: HTTPRequest.Method,
@@ -40,6 +41,7 @@ final class ClientExchange {
     /// The connection for the next attempt.
     func use(_ connection: PooledConnection) {
         http = connection.http
+        hasBegun = false
         receivedBefore = http.bytesReceived
         wasReused = connection.isReused
     }
@@ -69,6 +71,7 @@ final class ClientExchange {
         } catch {
             throw HTTPError(.invalidRequest, "\(error)", underlying: error)
         }
+        hasBegun = true
         switch content.content {
         case .none:
             break
@@ -186,6 +189,9 @@ final class ClientExchange {
         isComplete && head?.keepAlive == true && !http.hasUnparsedBytes && !http.sawEnd
             && !headerFields.contains(token: "close", in: .connection)
     }
+
+    /// Whether the request was refused before a byte of it was sent, so that the connection is as it was before.
+    var leftConnectionUntouched: Bool { !hasBegun && !http.sawEnd && http.socket.readableNow != .cancelled }
 
     /// Whether `error` only says that a kept-alive connection had gone in the meantime: no byte of a response came.
     func foundConnectionStale(_ error: any Error) -> Bool {

@@ -152,7 +152,7 @@ public final class HTTPClient: @unchecked Sendable {
                 pool.checkIn(connection, reusable: exchange.leavesConnectionReusable)
                 return result
             } catch {
-                pool.checkIn(connection, reusable: false)
+                pool.checkIn(connection, reusable: exchange.leftConnectionUntouched)
                 // The server closed a kept-alive connection while the request was on its way, and answered nothing.
                 if !isRepeat, exchange.mayBeRepeated, exchange.foundConnectionStale(error) {
                     isRepeat = true

@@ -1,0 +1,59 @@
+import Glibc
+
+/// A program of this package, run to its end with a time limit.
+struct ChildProgram {
+    var status: Int32
+    var output: String
+
+    /// Where the build put its products: beside the test bundle.
+    static func path(of name: String) -> String {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+        var parts = String(decoding: buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            .split(separator: "/").map(String.init)
+        // The tests run from the bundle itself, or from a helper that was told where it is.
+        if let bundle = CommandLine.arguments.first(where: { $0.hasSuffix(".xctest") }) {
+            parts = bundle.split(separator: "/").map(String.init)
+        }
+        return "/" + parts.dropLast().joined(separator: "/") + "/" + name
+    }
+
+    /// Runs a shell command with `$LEAT` naming the command under test. At most 30 seconds.
+    static func shell(_ script: String) -> ChildProgram {
+        setenv("LEAT", path(of: "leat"), 1)
+        return run("/usr/bin/timeout", ["30", "/bin/sh", "-c", script])
+    }
+
+    static func run(_ program: String, _ arguments: [String]) -> ChildProgram {
+        var ends: [Int32] = [0, 0]
+        precondition(pipe(&ends) == 0)
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+        posix_spawn_file_actions_addclose(&actions, ends[0])
+        posix_spawn_file_actions_addclose(&actions, ends[1])
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        var words = ([program] + arguments).map { strdup($0) } + [nil]
+        defer { for word in words { free(word) } }
+        var process = pid_t()
+        let spawned = posix_spawn(&process, program, &actions, nil, &words, environ)
+        close(ends[1])
+        defer { close(ends[0]) }
+        guard spawned == 0 else { return ChildProgram(status: -1, output: "cannot run \(program): errno \(spawned)") }
+        var output: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let count = read(ends[0], &piece, piece.count)
+            if count <= 0 { break }
+            output += piece[..<count]
+        }
+        var status: Int32 = 0
+        waitpid(process, &status, 0)
+        let code = status & 0x7F == 0 ? status >> 8 & 0xFF : -1
+        return ChildProgram(status: code, output: String(decoding: output, as: UTF8.self))
+    }
+
+    static func isInstalled(_ tool: String) -> Bool {
+        ["/usr/bin/", "/usr/sbin/", "/bin/", "/usr/local/bin/"].contains { access($0 + tool, X_OK) == 0 }
+    }
+}

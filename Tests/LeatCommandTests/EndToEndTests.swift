@@ -1,0 +1,132 @@
+import Testing
+
+@testable import LeatCommand
+
+/// The command as a user runs it, against peers that this project did not write.
+@Suite(.timeLimit(.minutes(1)))
+struct EndToEndTests {
+    /// Starts `leat serve` on a port of the system's choice, runs a script with the address in `$URL`, and ends it.
+    private func serving(_ arguments: String, _ script: String) -> ChildProgram {
+        ChildProgram.shell(
+            """
+            d=$(mktemp -d); trap 'kill $p 2>/dev/null; wait $p; rm -rf $d' EXIT
+            mkdir -p $d/www/sub; printf hello > $d/www/a.txt; head -c 3000000 /dev/urandom > $d/www/big; cd $d
+            $LEAT serve \(arguments) --port 0 > out & p=$!
+            for i in $(seq 100); do grep -q listening out && break; sleep 0.05; done
+            URL=$(sed 's/listening on //; s/.$//' out)
+            \(script)
+            """
+        )
+    }
+
+    @Test func aProgramOnTheLoopHasOneThread() {
+        let result = ChildProgram.run(ChildProgram.path(of: "one-thread"), [])
+        #expect(result.status == 0, "\(result.output)")
+        #expect(result.output == "answers 1000, threads 1, jobs from other threads 1\n")
+    }
+
+    @Test func curlGetsTheFilesAndNothingElse() {
+        let result = serving(
+            "$d/www",
+            """
+            curl -s $URL/a.txt; echo; curl -s $URL/big | cmp - www/big && echo same
+            curl -s -r 1-3 $URL/a.txt; echo; curl -s -o /dev/null -w '%{http_code}\\n' -r 9- $URL/a.txt
+            curl -s -o /dev/null -w '%{http_code}\\n' --path-as-is $URL/../../../etc/passwd
+            ln -s /etc/passwd www/out; ln -s a.txt www/in
+            curl -s -o /dev/null -w '%{http_code}\\n' $URL/out; curl -s $URL/in; echo
+            curl -s -o /dev/null -w '%{http_code}\\n' -X POST $URL/a.txt
+            curl -s -o /dev/null -w '%{http_code} %{redirect_url}\\n' $URL/sub
+            tag=$(curl -sI $URL/a.txt | sed -n 's/^ETag: \\(.*\\)\\r/\\1/p')
+            curl -s -o /dev/null -w '%{http_code}\\n' -H "If-None-Match: $tag" $URL/a.txt
+            curl -s $URL/ | grep -c href
+            """
+        )
+        let lines = result.output.split(separator: "\n").map(String.init)
+        #expect(lines.count == 11, "\(result.output)")
+        #expect(lines.prefix(8) == ["hello", "same", "ell", "416", "404", "404", "hello", "405"])
+        #expect(lines[8].hasPrefix("301 http://") && lines[8].hasSuffix("/sub/"))
+        #expect(lines.suffix(2) == ["304", "5"])
+    }
+
+    @Test func curlIsToldWhatItSaid() {
+        let result = serving(
+            "--echo",
+            """
+            curl -s -X PATCH "$URL/a?b=%20" -H 'X-A: 1' -H 'x-a: 2' -H 'User-Agent:' -H 'Accept:' -d hi
+            head -c 2000000 /dev/zero | curl -s --data-binary @- $URL/ | wc -c
+            curl -s --http1.0 -o /dev/null -w '%{http_code}\\n' $URL/
+            curl -sI $URL/ | head -1; curl -s -o /dev/null -o /dev/null -w '%{num_connects}\\n' $URL/ $URL/
+            """
+        )
+        let lines = result.output.split(whereSeparator: \.isNewline).map(String.init)
+        #expect(lines.count == 6, "\(result.output)")
+        #expect(lines[0].hasPrefix(#"{"method":"PATCH","target":"/a?b=%20","headers":[["Host","127.0.0.1:"#))
+        #expect(lines[0].contains(#"["X-A","1"],["x-a","2"]"#) && lines[0].hasSuffix(#""body_base64":"aGk="}"#))
+        #expect(Int(lines[1])! > 2_666_668)
+        #expect(lines[2...] == ["200", "HTTP/1.1 200 OK", "1", "0"])
+    }
+
+    @Test func aProgramCanWriteALineAndWaitForItsResult() {
+        let result = serving(
+            "--echo",
+            """
+            mkfifo in; $LEAT fetch --body none < in > result & f=$!
+            exec 3> in
+            echo $URL/1 >&3; for i in $(seq 100); do [ $(wc -l < result) = 1 ] && break; sleep 0.05; done; wc -l < result
+            echo '{"id":"two","url":"'$URL'/2"}' >&3
+            for i in $(seq 100); do [ $(wc -l < result) = 2 ] && break; sleep 0.05; done; wc -l < result
+            exec 3>&-; wait $f; echo $?
+            """
+        )
+        #expect(result.output == "1\n2\n0\n")
+    }
+
+    @Test func failuresAndUsageHaveExitCodesOfTheirOwn() {
+        let result = ChildProgram.shell(
+            """
+            $LEAT fetch --retry 1 http://127.0.0.1:1/ | grep -c '"attempts":2.*"error":"connect: '; echo nonsense | $LEAT fetch >/dev/null; echo $?
+            $LEAT fetch --nope 2>/dev/null; echo $?; $LEAT 2>/dev/null; echo $?; $LEAT fetch --help | head -1
+            """
+        )
+        #expect(result.output == "1\n1\n2\n2\nusage: leat fetch [options] [URL ... | -]\n")
+    }
+
+    @Test(.enabled(if: ChildProgram.isInstalled("nginx"), "nginx is not installed"))
+    func everyFileThatNginxServesArrivesByteForByte() {
+        let result = ChildProgram.shell(
+            """
+            d=$(mktemp -d); cd $d; mkdir www tmp; trap 'kill $p 2>/dev/null; wait $p; rm -rf $d' EXIT
+            for i in $(seq 300); do head -c $((i * i * 7)) /dev/urandom > www/f$i; done; : > www/empty; chmod -R a+rX $d
+            for port in 18731 28731 38731; do
+            cat > c <<X
+            daemon off; master_process off; pid $d/pid; error_log $d/log crit; events {}
+            http { access_log off; client_body_temp_path $d/tmp; proxy_temp_path $d/tmp; fastcgi_temp_path $d/tmp;
+            uwsgi_temp_path $d/tmp; scgi_temp_path $d/tmp; server { listen 127.0.0.1:$port; root $d/www; autoindex on; } }
+            X
+            nginx -p $d -c $d/c 2>/dev/null & p=$!; sleep 0.5; kill -0 $p 2>/dev/null && break; done
+            ls www | sed "s|^|http://127.0.0.1:$port/|" | $LEAT fetch --body base64 --concurrency 20 --retry 2 > r; echo $?
+            python3 -c "
+            import json, base64
+            rows = [json.loads(l) for l in open('r')]
+            same = sum(base64.b64decode(x['body_base64']) == open('www/' + x['url'].rsplit('/', 1)[1], 'rb').read() for x in rows)
+            print(len(rows), same)"
+            $LEAT fetch http://127.0.0.1:$port/ http://127.0.0.1:$port/none --body none | grep -c '"status":200\\|"status":404'
+            """
+        )
+        #expect(result.output == "0\n301 301\n2\n")
+    }
+
+    @Test(.enabled(if: ChildProgram.isInstalled("python3"), "python3 is not installed"))
+    func pythonsServerIsUnderstood() {
+        let result = ChildProgram.shell(
+            """
+            d=$(mktemp -d); cd $d; trap 'kill $p 2>/dev/null; wait $p 2>/dev/null; rm -rf $d' EXIT; printf hello > a.txt
+            python3 -u -m http.server 0 --bind 127.0.0.1 > out 2>/dev/null & p=$!
+            for i in $(seq 100); do grep -q Serving out && break; sleep 0.05; done
+            port=$(sed 's/.*port \\([0-9]*\\) .*/\\1/' out)
+            for i in $(seq 20); do echo http://127.0.0.1:$port/a.txt; done | $LEAT fetch | grep -c '"status":200.*"body":"hello"'
+            """
+        )
+        #expect(result.output == "20\n")
+    }
+}

@@ -1,0 +1,79 @@
+import Leat
+import LeatHTTP
+import Testing
+
+@testable import LeatCommand
+
+@Suite struct FetchTests {
+    @Test func optionsAreTakenInEveryForm() throws {
+        let options = try FetchOptions(parsing: [
+            "--concurrency=7", "--retry", "4", "--timeout", "1.5", "--header", "A: b", "-H", "C:d", "--max-body", "64K",
+            "--body", "base64", "http://a/", "--", "--odd",
+        ])
+        #expect(options.concurrency == 7 && options.retries == 4 && options.timeout == .seconds(1.5))
+        #expect(options.maximumBody == 65536 && options.bodyForm == .base64)
+        #expect(options.headerFields.map(\.value) == ["b", "d"])
+        #expect(options.urls == ["http://a/", "--odd"])
+        #expect(try FetchOptions(parsing: []).readsInput)
+        #expect(try FetchOptions(parsing: ["-"]).readsInput)
+    }
+
+    @Test(arguments: [
+        ["--nope"], ["--concurrency"], ["--concurrency", "0"], ["--concurrency", "+1"], ["--timeout", "soon"],
+        ["--timeout", "0"], ["--header", "novalue"], ["--header", "a b: c"], ["--max-body", "1X"], ["--body", "html"],
+        ["-", "http://a/"],
+    ])
+    func aCommandLineThatIsWrongIsRefused(words: [String]) {
+        #expect(throws: UsageError.self) { try FetchOptions(parsing: words) }
+    }
+
+    @Test func aLineIsAURLOrAnObject() throws {
+        let plain = try FetchRequest(line: "http://a/b", number: 3)
+        #expect(plain.id == .number("3") && plain.method == .get && plain.body == nil)
+        let full = try FetchRequest(
+            line: #"{"id":"x","method":"PUT","url":"http://a/","headers":[["A","1"],["A","2"]],"body_base64":"aGk="}"#,
+            number: 1
+        )
+        #expect(full.id == .string("x") && full.method == .put && full.body == Array("hi".utf8))
+        #expect(full.headerFields.map(\.value) == ["1", "2"])
+        let post = try FetchRequest(line: #"{"url":"http://a/","data":"é","headers":{"B":"c"}}"#, number: 1)
+        #expect(post.method == .post && post.body == Array("é".utf8))
+        let common: HTTPFields = [.accept: "x", HTTPField.Name("B")!: "other"]
+        #expect(post.headerFields(with: common).map(\.value) == ["c", "x"])
+    }
+
+    @Test(arguments: [
+        "nonsense", #"{"id":1}"#, #"{"url":5}"#, "{", #"{"url":"http://a/","data":"x","body_base64":"eA=="}"#,
+        #"{"url":"http://a/","method":"GET /"}"#, #"{"url":"http://a/","headers":{"A":"b\r\nC: d"}}"#,
+        #"{"url":"http://a/","headers":["A"]}"#, #"{"url":"http://a/","body_base64":"?"}"#,
+    ])
+    func aLineThatIsWrongIsRefusedWithAReason(line: String) {
+        let failure = #expect(throws: FetchRequest.Failure.self) { try FetchRequest(line: line, number: 1) }
+        #expect(failure?.reason.isEmpty == false)
+    }
+
+    @Test func aResultIsOneLineOfJSON() {
+        var result = FetchResult(id: .string("a"), url: "http://a/", status: 200, attempts: 2, seconds: 1.25, body: [0x68])
+        let start = #"{"id":"a","url":"http://a/","status":200,"attempts":2,"bytes":1,"seconds":1.250000"#
+        #expect(String(decoding: result.line(bodyForm: .text), as: UTF8.self) == start + #","body":"h"}"#)
+        #expect(String(decoding: result.line(bodyForm: .none), as: UTF8.self) == start + "}")
+        result.body = [0xFF]
+        #expect(String(decoding: result.line(bodyForm: .text), as: UTF8.self) == start + #","body_base64":"/w=="}"#)
+    }
+
+    @Test func retriesFollowTheMethodAndTheStatus() {
+        let policy = RetryPolicy(retries: 4)
+        #expect(policy.retries(500, to: .get) && policy.retries(503, to: .post) && policy.retries(408, to: .put))
+        #expect(!policy.retries(500, to: .post) && !policy.retries(404, to: .get))
+        var generator = SystemRandomNumberGenerator()
+        for attempt in 1...40 {
+            let wait = policy.wait(after: attempt, retryAfter: nil, using: &generator)
+            #expect(wait >= .zero && wait <= .seconds(min(30, 0.25 * Double(1 << min(attempt - 1, 20)))))
+        }
+        #expect(policy.wait(after: 1, retryAfter: 7, using: &generator) == .seconds(7))
+        #expect(policy.wait(after: 1, retryAfter: 9999, using: &generator) == .seconds(300))
+        #expect(RetryPolicy.retryAfter([.retryAfter: "12"], now: 0) == 12)
+        #expect(RetryPolicy.retryAfter([.retryAfter: HTTPDate.format(1_000_060)], now: 1_000_000) == 60)
+        #expect(RetryPolicy.retryAfter([.retryAfter: "soon"], now: 0) == nil)
+    }
+}
