@@ -51,11 +51,28 @@ let package = Package(
             swiftSettings: settings
         ),
         // A program whose one thread the tests count.
-        .executableTarget(name: "one-thread", dependencies: ["Leat"], path: "Tests/Programs/OneThread", swiftSettings: settings),
+        .executableTarget(
+            name: "one-thread",
+            dependencies: ["Leat"],
+            path: "Tests/Programs/OneThread",
+            swiftSettings: settings
+        ),
         .testTarget(name: "LeatReactorTests", dependencies: ["LeatReactor", "CLinux"], swiftSettings: settings),
-        .testTarget(name: "LeatLoopTests", dependencies: ["LeatLoop", "LeatReactor", "CLinux"], swiftSettings: settings),
-        .testTarget(name: "LeatNetTests", dependencies: ["Leat", "LeatNet", "LeatLoop", "LeatReactor", "CLinux"], swiftSettings: settings),
-        .testTarget(name: "LeatHTTPTests", dependencies: ["Leat", "LeatHTTP", "LeatLoop", "LeatNet", "LeatReactor"], swiftSettings: settings),
+        .testTarget(
+            name: "LeatLoopTests",
+            dependencies: ["LeatLoop", "LeatReactor", "CLinux"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "LeatNetTests",
+            dependencies: ["Leat", "LeatNet", "LeatLoop", "LeatReactor", "CLinux"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "LeatHTTPTests",
+            dependencies: ["Leat", "LeatHTTP", "LeatLoop", "LeatNet", "LeatReactor"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "LeatCommandTests",
             dependencies: ["Leat", "LeatCommand", "LeatHTTP", "one-thread"],

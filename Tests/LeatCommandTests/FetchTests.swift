@@ -53,7 +53,14 @@ import Testing
     }
 
     @Test func aResultIsOneLineOfJSON() {
-        var result = FetchResult(id: .string("a"), url: "http://a/", status: 200, attempts: 2, seconds: 1.25, body: [0x68])
+        var result = FetchResult(
+            id: .string("a"),
+            url: "http://a/",
+            status: 200,
+            attempts: 2,
+            seconds: 1.25,
+            body: [0x68]
+        )
         let start = #"{"id":"a","url":"http://a/","status":200,"attempts":2,"bytes":1,"seconds":1.250000"#
         #expect(String(decoding: result.line(bodyForm: .text), as: UTF8.self) == start + #","body":"h"}"#)
         #expect(String(decoding: result.line(bodyForm: .none), as: UTF8.self) == start + "}")

@@ -5,13 +5,16 @@ import Testing
 
 @Suite struct ServeTests {
     @Test(arguments: [
-        ("/", "."), ("/a/b", "a/b"), ("/a//b/", "a/b"), ("/a%20b", "a b"), ("/x?../y", "x"), ("/%C3%A9", "é"), ("/...", "..."),
+        ("/", "."), ("/a/b", "a/b"), ("/a//b/", "a/b"), ("/a%20b", "a b"), ("/x?../y", "x"), ("/%C3%A9", "é"),
+        ("/...", "..."),
     ])
     func aTargetNamesAFileBelowTheDirectory(target: String, path: String) {
         #expect(RequestPath.file(for: target) == path)
     }
 
-    @Test(arguments: ["/..", "/a/../b", "/%2e%2e/etc", "/a%2fb", "/a%00", "/%", "/%4", "/%zz", "*", "http://a/b", "/%ff"])
+    @Test(arguments: [
+        "/..", "/a/../b", "/%2e%2e/etc", "/a%2fb", "/a%00", "/%", "/%4", "/%zz", "*", "http://a/b", "/%ff",
+    ])
     func aTargetThatLeadsElsewhereNamesNothing(target: String) {
         #expect(RequestPath.file(for: target) == nil)
     }
@@ -36,7 +39,10 @@ import Testing
         for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
             #expect(HTTPDate.parse(text) == seconds)
         }
-        for text in ["", "yesterday", "Sun, 06 Nov 1994 08:49:37", "Sun, 32 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:00:00 GMT"] {
+        for text in [
+            "", "yesterday", "Sun, 06 Nov 1994 08:49:37", "Sun, 32 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 25:00:00 GMT",
+        ] {
             #expect(HTTPDate.parse(text) == nil)
         }
     }
@@ -48,7 +54,9 @@ import Testing
         #expect(ContentType.of("README") == ContentType.fallback)
     }
 
-    @Test(arguments: [[], ["a", "b"], ["--echo", "a"], ["--port", "70000", "a"], ["--host", "localhost", "a"], ["--nope"]])
+    @Test(arguments: [
+        [], ["a", "b"], ["--echo", "a"], ["--port", "70000", "a"], ["--host", "localhost", "a"], ["--nope"],
+    ])
     func aCommandLineThatIsWrongIsRefused(words: [String]) {
         #expect(throws: UsageError.self) { try ServeOptions(parsing: words) }
     }

@@ -99,7 +99,11 @@ struct ClientTests {
             let lines = server.requests[0][0].split(separator: "\r\n").map(String.init)
             #expect(lines[0] == "POST /path HTTP/1.1")
             #expect(lines[1] == "Host: \(server.listener.localAddress)")
-            #expect(Set(lines[2...]) == ["Content-Type: text/plain", "Accept: */*", "User-Agent: leat", "Content-Length: 2", "hi"])
+            #expect(
+                Set(lines[2...]) == [
+                    "Content-Type: text/plain", "Accept: */*", "User-Agent: leat", "Content-Length: 2", "hi",
+                ]
+            )
         }
     }
 

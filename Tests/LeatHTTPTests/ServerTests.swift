@@ -65,7 +65,8 @@ struct ServerTests {
     @Test func bodiesOfBothFramingsReachTheHandler() throws {
         try withServer(handler: { _, body in .init(body: .bytes(try await body.collect(upTo: 100))) }) { server in
             let length = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
-            let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+            let chunked =
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
             let answer = try await exchange(server, length + chunked)
             #expect(answer.contains("\r\n\r\nhelloHTTP/1.1 200 OK"))
             #expect(answer.hasSuffix("abcde"))

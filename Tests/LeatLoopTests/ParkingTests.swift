@@ -30,7 +30,7 @@ struct ParkingTests {
                 #expect(loop.statistics.timers == 1)
                 spot.wake(.ready)
                 let taskWake = try await task.value
-            #expect(taskWake == .ready)
+                #expect(taskWake == .ready)
             }
             // Fires for the first deadline, finds the last one, and is set again for that.
             let task = onLoop { await spot.park(.sleep, until: LoopInstant(nanoseconds: 6000)) }

@@ -41,11 +41,16 @@ struct ReactorTests {
         reactor.turn(mayWait: false)
         var thread = pthread_t()
         let wakeup = Unmanaged.passRetained(reactor.wakeup)
-        pthread_create(&thread, nil, { context in
-            usleep(2000)
-            Unmanaged<Wakeup>.fromOpaque(context!).takeRetainedValue().signal()
-            return nil
-        }, wakeup.toOpaque())
+        pthread_create(
+            &thread,
+            nil,
+            { context in
+                usleep(2000)
+                Unmanaged<Wakeup>.fromOpaque(context!).takeRetainedValue().signal()
+                return nil
+            },
+            wakeup.toOpaque()
+        )
         #expect(reactor.turn(mayWait: true) == 1)
         pthread_join(thread, nil)
         #expect(reactor.turn(mayWait: false) == 0)
