@@ -10,7 +10,7 @@ extension EventLoop {
         _ body: sending @escaping () async throws -> T
     ) throws -> T {
         let loop = try EventLoop(configuration: configuration)
-        defer { loop.cancelRemainingWaits() }
+        defer { loop.close() }
         return try loop.run(body)
     }
 
@@ -33,8 +33,15 @@ extension EventLoop {
         drive { false }
     }
 
+    /// Ends what would outlive the loop, or keep it alive: waits, threads, and work that nobody will run.
+    private func close() {
+        cancelRemainingWaits()
+        offloading.close()
+        dropUnrunWork()
+    }
+
     /// Resumes every wait with a cancellation and gives the tasks a few turns to end.
-    package func cancelRemainingWaits() {
+    private func cancelRemainingWaits() {
         var turnsLeft = 100
         // A wake-up in the inbox keeps each of these turns from sleeping.
         while waits.count > 0, turnsLeft > 0 {

@@ -46,7 +46,12 @@ public final class EventLoop: @unchecked Sendable {
 
     deinit {
         scratch.deallocate()
-        // Jobs of Swift tasks that never ran are lost with the loop; work of our own is released.
+        dropUnrunWork()
+    }
+
+    /// Jobs of Swift tasks that never ran are lost with the loop; work of our own is released.
+    func dropUnrunWork() {
+        core.takeInbox()
         while let job = core.ready.popFirst() {
             if case .work(let work) = job { work.release() }
         }

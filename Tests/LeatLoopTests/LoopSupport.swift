@@ -20,12 +20,16 @@ func onLoop<T: Sendable>(_ body: sending @escaping @concurrent () async throws -
     Task(executorPreference: EventLoop.current.taskExecutor, operation: body)
 }
 
-/// Something that several tasks of one loop share. They run on one thread, so there is nothing to lock.
+/// Something that tasks share, and threads beside their loop.
 final class Shared<Value>: @unchecked Sendable {
-    var value: Value
+    private let lock: Lock<Value>
+    var value: Value {
+        get { lock.withLock { $0 } }
+        set { lock.withLock { $0 = newValue } }
+    }
 
     init(_ value: Value) {
-        self.value = value
+        lock = Lock(value)
     }
 }
 

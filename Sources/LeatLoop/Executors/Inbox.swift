@@ -1,5 +1,4 @@
 import LeatReactor
-import Synchronization
 
 /// Where other threads leave work for the loop, and what wakes it.
 ///
@@ -12,7 +11,7 @@ final class Inbox: Sendable {
         var wakeOwed = false
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let wakeup: Wakeup
 
     init(wakeup: Wakeup) {

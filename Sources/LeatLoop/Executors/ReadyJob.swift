@@ -1,6 +1,5 @@
 import CLinux
 import LeatReactor
-import Synchronization
 
 /// One entry of the ready deque: a piece of work, and in which role it is to be run.
 ///

@@ -3,13 +3,25 @@ import LeatReactor
 /// The threads of a loop, and the permits that keep their queue no longer than they are many.
 package final class Offloading {
     let permits: AsyncSemaphore
-    private(set) lazy var pool = ThreadPool(maximumThreads: threads)
+    private var pool: ThreadPool?
     private let threads: Int
 
     init(threads: Int) {
         precondition(threads > 0, "offloading needs at least one thread")
         self.threads = threads
         permits = AsyncSemaphore(value: threads)
+    }
+
+    /// Runs `work` on one of the threads, for a caller that holds a permit.
+    func submit(_ work: @escaping @Sendable () -> Void) {
+        let pool = pool ?? ThreadPool(maximumThreads: threads)
+        self.pool = pool
+        pool.submit(work)
+    }
+
+    /// Waits for what the threads do, and ends them.
+    func close() {
+        pool = nil
     }
 }
 
@@ -25,7 +37,7 @@ extension EventLoop {
         try await offloading.permits.acquire()
         let delivery = Delivery<T>(spot: ParkingSpot(loop: self))
         reactor.workElsewhere += 1
-        offloading.pool.submit {
+        offloading.submit {
             let result = Result { try work() }
             self.schedule {
                 self.reactor.workElsewhere -= 1

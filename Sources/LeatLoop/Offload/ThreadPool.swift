@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// A few threads for work that would block the loop. They start when there is work for them and end with the pool.
 ///

@@ -1,4 +1,3 @@
-import Synchronization
 
 /// A clock for tests: it stands still until `advance(by:)`, or, with `autojump`, until the loop has nothing left to do
 /// but wait for a timer, and then jumps to that timer's deadline.
@@ -12,12 +11,12 @@ public final class ManualClock: Sendable {
         var observers: [@Sendable () -> Void] = []
     }
 
-    private let state: Mutex<State>
+    private let state: Lock<State>
     /// Whether an idle loop moves this clock to its next deadline by itself.
     public let autojump: Bool
 
     public init(now: LoopInstant = LoopInstant(nanoseconds: 0), autojump: Bool = false) {
-        state = Mutex(State(now: now))
+        state = Lock(State(now: now))
         self.autojump = autojump
     }
 
