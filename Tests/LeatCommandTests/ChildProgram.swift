@@ -27,16 +27,23 @@ struct ChildProgram {
     static func run(_ program: String, _ arguments: [String]) -> ChildProgram {
         var ends: [Int32] = [0, 0]
         precondition(pipe(&ends) == 0)
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
-        posix_spawn_file_actions_addclose(&actions, ends[0])
-        posix_spawn_file_actions_addclose(&actions, ends[1])
         defer { posix_spawn_file_actions_destroy(&actions) }
+        // Test threads block signals, and a child would too: `kill` in a script would do nothing.
+        var attributes = posix_spawnattr_t()
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_init(&attributes)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        defer { posix_spawnattr_destroy(&attributes) }
         var words = ([program] + arguments).map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
         var process = pid_t()
-        let spawned = posix_spawn(&process, program, &actions, nil, &words, environ)
+        let spawned = posix_spawn(&process, program, &actions, &attributes, &words, environ)
         close(ends[1])
         defer { close(ends[0]) }
         guard spawned == 0 else { return ChildProgram(status: -1, output: "cannot run \(program): errno \(spawned)") }

@@ -124,3 +124,23 @@ struct SeededGenerator: RandomNumberGenerator {
         return z ^ (z >> 31)
     }
 }
+
+extension HTTPEncoder {
+    /// Appends the head of `request`; a path that is nil stands for `/`, or for `CONNECT` for the authority.
+    static func appendRequestHead(
+        _ request: HTTPRequest,
+        framing: HTTPBodyFraming,
+        connection: HTTPConnectionOption = .unstated,
+        to output: inout [UInt8]
+    ) throws(HTTPEncodingError) {
+        try appendRequestHead(
+            method: request.method,
+            target: request.path ?? (request.method == .connect ? request.authority ?? "" : "/"),
+            authority: request.authority,
+            headerFields: request.headerFields,
+            framing: framing,
+            connection: connection,
+            to: &output
+        )
+    }
+}

@@ -7,30 +7,30 @@ final class ClientExchange {
     // The parts of the request, rather than an `HTTPRequest`, which is six references to copy.
     private let method: HTTPRequest.Method
     private let target: String
-    private let authority: String?
     private let headerFields: HTTPFields
     private let content: HTTPBody
     /// Outlives the exchange: it is what runs it.
     private unowned(unsafe) let client: HTTPClient
     let deadline: LoopInstant
     @exclusivity(unchecked) private var http: HTTPConnection!
+    /// The connection's, which keeps it alive.
+    @exclusivity(unchecked) private unowned(unsafe) var origin: OriginPool!
     @exclusivity(unchecked) private var receivedBefore = 0
     @exclusivity(unchecked) private var wasReused = false
-    @exclusivity(unchecked) private var head: HTTPResponseHead?
+    /// Whether the server lets the connection serve another request.
+    @exclusivity(unchecked) private var serverKeepsAlive = false
     @exclusivity(unchecked) private var isComplete = false
     @exclusivity(unchecked) private var hasBegun = false
 
     init(
         _ method: HTTPRequest.Method,
         target: String,
-        authority: String?,
         headerFields: HTTPFields,
         _ content: HTTPBody,
         client: HTTPClient
     ) {
         self.method = method
         self.target = target
-        self.authority = authority
         self.headerFields = headerFields
         self.content = content
         self.client = client
@@ -41,6 +41,7 @@ final class ClientExchange {
     /// The connection for the next attempt.
     func use(_ connection: PooledConnection) {
         http = connection.http
+        origin = connection.origin
         hasBegun = false
         receivedBefore = http.bytesReceived
         wasReused = connection.isReused
@@ -56,18 +57,10 @@ final class ClientExchange {
 
     /// Sends the request if that can be done without waiting. Otherwise returns false: ``finishSending()`` does the rest.
     func trySend() throws -> Bool {
+        let http = http!
         http.parser.expectResponse(to: method)
         do throws(HTTPEncodingError) {
-            try HTTPEncoder.appendRequestHead(
-                method: method,
-                target: target,
-                authority: authority,
-                headerFields: headerFields,
-                framing: framing,
-                // Fields of the request's own may take the place of some of these, so they were merged then.
-                additionalLines: headerFields.isEmpty ? client.defaultFields.bytes : [],
-                to: &http.output
-            )
+            try appendHead(to: http)
         } catch {
             throw HTTPError(.invalidRequest, "\(error)", underlying: error)
         }
@@ -83,7 +76,28 @@ final class ClientExchange {
         return http.tryFlush()
     }
 
+    private func appendHead(to http: HTTPConnection) throws(HTTPEncodingError) {
+        if headerFields.isEmpty {
+            return try HTTPEncoder.appendPlainRequestHead(
+                method: method,
+                target: target,
+                lines: origin.plainLines,
+                framing: framing,
+                to: &http.output
+            )
+        }
+        try HTTPEncoder.appendRequestHead(
+            method: method,
+            target: target,
+            authority: origin.authority,
+            headerFields: headerFields,
+            framing: framing,
+            to: &http.output
+        )
+    }
+
     func finishSending() async throws {
+        let http = http!
         do {
             switch content.content {
             case .bytes(let bytes) where bytes.count > Self.copiedSize:
@@ -119,25 +133,28 @@ final class ClientExchange {
 
     // MARK: Receiving
 
-    /// Takes the head that the parser has just completed. False if it is an interim one, and another follows; the parser
+    /// Takes the head that the parser has just completed; nil if it is an interim one, and another follows. The parser
     /// bounds their number.
-    private func takeHead() throws -> Bool {
+    private func takeHead(_ http: HTTPConnection) throws -> HTTPResponseHead? {
         let head = http.parser.takeResponseHead()
-        if head.isInterim { return false }
+        if head.isInterim { return nil }
         guard head.framing != .tunnel else {
             throw HTTPError(.malformed, "the server switched protocols unasked (\(head.response.status.code))")
         }
-        self.head = head
-        return true
+        serverKeepsAlive = head.keepAlive
+        return head
     }
 
     /// Receives the whole response.
     func collect(upTo maximum: Int) async throws -> HTTPClientResponse {
+        let http = http!
+        var head: HTTPResponseHead?
         var body: [UInt8] = []
         while true {
             switch try http.tryNext() {
             case .head:
-                guard try takeHead(), case .length(let length) = head?.framing else { continue }
+                head = try takeHead(http)
+                guard case .length(let length) = head?.framing else { continue }
                 guard length <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
                 body.reserveCapacity(length)
             case .body(let bytes):
@@ -147,8 +164,7 @@ final class ClientExchange {
                 isComplete = true
                 return response(head!, body, trailers: http.parser.takeTrailers())
             case nil:
-                let timeout = client.readTimeout
-                if try await http.fill(timeout: timeout, deadline: deadline) { continue }
+                if try await http.fill(timeout: client.readTimeout, deadline: deadline) { continue }
                 guard case .endOfBody = try http.parser.finish() else { throw HTTPError.peerClosed }
                 return response(head!, body, trailers: HTTPFields())
             }
@@ -166,9 +182,11 @@ final class ClientExchange {
 
     /// Hands the response to `handler`, which reads as much of the body as it likes.
     func stream<R>(to handler: (HTTPResponse, HTTPBodyReader) async throws -> R) async throws -> R {
+        let http = http!
+        var head: HTTPResponseHead?
         while head == nil {
             if case .head = try http.tryNext() {
-                _ = try takeHead()
+                head = try takeHead(http)
             } else if !(try await http.fill(timeout: client.readTimeout, deadline: deadline)) {
                 throw HTTPError.peerClosed
             }
@@ -186,7 +204,7 @@ final class ClientExchange {
     /// Whether the next request may use this connection: the response was complete, both sides want to go on, and nothing
     /// else has arrived.
     var leavesConnectionReusable: Bool {
-        isComplete && head?.keepAlive == true && !http.hasUnparsedBytes && !http.sawEnd
+        isComplete && serverKeepsAlive && !http.hasUnparsedBytes && !http.sawEnd
             && !headerFields.contains(token: "close", in: .connection)
     }
 

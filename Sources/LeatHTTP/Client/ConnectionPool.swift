@@ -29,15 +29,21 @@ final class PooledConnection {
 final class OriginPool {
     let host: String
     let port: UInt16
+    /// What `Host` says.
+    let authority: String
+    /// The field lines of a request that has no fields of its own: `Host` and the client's defaults.
+    let plainLines: [UInt8]
     /// Idle connections, the longest idle first. Taken from the end: the most recently used is the most likely alive.
     @exclusivity(unchecked) fileprivate var idle: [PooledConnection] = []
     /// Connections that exist or are being made.
     @exclusivity(unchecked) fileprivate var count = 0
     @exclusivity(unchecked) fileprivate var waiters = WaitQueue()
 
-    init(host: String, port: UInt16) {
-        self.host = host
-        self.port = port
+    init(_ url: HTTPURL, defaultFields: HTTPFields) {
+        host = url.host
+        port = url.port
+        authority = url.authority
+        plainLines = Array("Host: \(url.authority)\r\n".utf8) + defaultFields.bytes
     }
 }
 
@@ -53,6 +59,8 @@ final class ConnectionPool: @unchecked Sendable {
 
     private let configuration: HTTPClient.Configuration
     private let loop: EventLoop
+    /// The fields that every request gets unless it has them.
+    let defaultFields: HTTPFields
     private var origins: [Origin: OriginPool] = [:]
     /// The origin of the last request: most clients talk to one, and need no dictionary for it.
     @exclusivity(unchecked) private var lastOrigin: OriginPool?
@@ -67,6 +75,9 @@ final class ConnectionPool: @unchecked Sendable {
         precondition(configuration.maximumConnections > 0 && configuration.maximumConnectionsPerHost > 0)
         self.configuration = configuration
         self.loop = loop
+        var fields: HTTPFields = [.accept: "*/*"]
+        if let userAgent = configuration.userAgent { fields[.userAgent] = userAgent }
+        defaultFields = fields
     }
 
     deinit {
@@ -108,7 +119,7 @@ final class ConnectionPool: @unchecked Sendable {
     func origin(of url: HTTPURL) -> OriginPool {
         if let last = lastOrigin, last.port == url.port, last.host == url.host { return last }
         let key = Origin(host: url.host, port: url.port)
-        let origin = origins[key] ?? OriginPool(host: url.host, port: url.port)
+        let origin = origins[key] ?? OriginPool(url, defaultFields: defaultFields)
         origins[key] = origin
         lastOrigin = origin
         return origin

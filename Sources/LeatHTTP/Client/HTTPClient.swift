@@ -19,8 +19,6 @@ public final class HTTPClient: @unchecked Sendable {
     public let configuration: Configuration
     package let loop: EventLoop
     let pool: ConnectionPool
-    /// The fields that every request gets unless it has them.
-    let defaultFields: HTTPFields
     /// The configuration's `readTimeout`, in nanoseconds: arithmetic on `Duration` is no work for every request.
     let readTimeout: Int64
     /// `totalTimeout` likewise; the maximum for none.
@@ -33,9 +31,6 @@ public final class HTTPClient: @unchecked Sendable {
         pool = ConnectionPool(configuration: configuration, loop: loop)
         readTimeout = configuration.readTimeout.clampedNanoseconds
         totalTimeout = configuration.totalTimeout?.clampedNanoseconds ?? .max
-        var fields: HTTPFields = [.accept: "*/*"]
-        if let userAgent = configuration.userAgent { fields[.userAgent] = userAgent }
-        defaultFields = fields
     }
 
     /// Sends a GET request and collects the response; see ``request(_:_:headerFields:body:upTo:)``.
@@ -72,7 +67,6 @@ public final class HTTPClient: @unchecked Sendable {
         let exchange = ClientExchange(
             method,
             target: url.path,
-            authority: url.authority,
             headerFields: merged(headerFields),
             body,
             client: self
@@ -102,8 +96,7 @@ public final class HTTPClient: @unchecked Sendable {
         }
         let exchange = ClientExchange(
             request.method,
-            target: request.path ?? "/",
-            authority: request.authority,
+            target: url.path,
             headerFields: merged(request.headerFields),
             body,
             client: self
@@ -168,7 +161,7 @@ public final class HTTPClient: @unchecked Sendable {
     private func merged(_ fields: HTTPFields) -> HTTPFields {
         if fields.isEmpty { return fields }
         var merged = fields
-        for field in defaultFields where !fields.contains(field.name) { merged.append(field) }
+        for field in pool.defaultFields where !fields.contains(field.name) { merged.append(field) }
         return merged
     }
 }

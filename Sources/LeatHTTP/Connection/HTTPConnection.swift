@@ -34,6 +34,11 @@ package final class HTTPConnection {
     /// Whether bytes wait to be parsed.
     package var hasUnparsedBytes: Bool { !window.isEmpty }
 
+    /// Whether nothing of another message has been received. Not asked of the parser as a whole, which would be copied.
+    package var isBetweenMessages: Bool {
+        parser.phase == .startLine && parser.scanned == 0 && parser.interimResponses == 0 && window.isEmpty
+    }
+
     // MARK: Receiving
 
     /// What ``tryNext()`` found.

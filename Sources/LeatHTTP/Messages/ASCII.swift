@@ -63,11 +63,35 @@ extension ASCII {
     @inline(__always)
     static func firstNonToken(_ start: UnsafeRawPointer, _ count: Int) -> Int? {
         var index = 0
+        while index &+ 8 <= count {
+            // Names are letters and hyphens nearly always; another octet is looked at by itself.
+            let others = nonLettersAndHyphens(start.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+            guard others != 0 else {
+                index &+= 8
+                continue
+            }
+            index &+= others.trailingZeroBitCount &>> 3
+            if !isToken(start.load(fromByteOffset: index, as: UInt8.self)) { return index }
+            index &+= 1
+        }
         while index < count {
             if !isToken(start.load(fromByteOffset: index, as: UInt8.self)) { return index }
             index &+= 1
         }
         return nil
+    }
+
+    /// The top bit of each octet, in memory order from the lowest, that is neither an ASCII letter nor `-`.
+    @inline(__always)
+    private static func nonLettersAndHyphens(_ word: UInt64) -> UInt64 {
+        let word = UInt64(littleEndian: word)
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        // No sum carries into the next octet: each summand is below 0x80.
+        let lower = (word | ones &* 0x20) & ~highs
+        let letters = (lower &+ ones &* (0x80 - 0x61)) & ~(lower &+ ones &* (0x80 - 0x7B))
+        let hyphens = ~((((word ^ ones &* 0x2D) & ~highs) &+ ~highs) | (word ^ ones &* 0x2D))
+        return ~((letters & ~word) | hyphens) & highs
     }
 
     /// Whether the bytes are a token: not empty, and token characters only.

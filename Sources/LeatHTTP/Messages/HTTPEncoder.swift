@@ -18,32 +18,10 @@ package enum HTTPEncoder {
     /// Appends a request head.
     ///
     /// - Parameters:
-    ///   - request: `path` is the target; nil stands for `/`, or for `CONNECT` for the authority. A `Host` among the
-    ///     fields takes the place of `authority`.
+    ///   - authority: What `Host` says, unless there is one among the fields.
     ///   - framing: `.length` and `.chunked` announce a body; anything else announces none.
     ///   - connection: What to say in `Connection`, besides what the fields say.
-    ///   - additionalLines: Complete field lines, known to be valid, to send after the others.
     ///   - output: Unchanged if this throws.
-    package static func appendRequestHead(
-        _ request: HTTPRequest,
-        framing: HTTPBodyFraming,
-        connection: HTTPConnectionOption = .unstated,
-        additionalLines: [UInt8] = [],
-        to output: inout [UInt8]
-    ) throws(HTTPEncodingError) {
-        try appendRequestHead(
-            method: request.method,
-            target: request.path ?? (request.method == .connect ? request.authority ?? "" : "/"),
-            authority: request.authority,
-            headerFields: request.headerFields,
-            framing: framing,
-            connection: connection,
-            additionalLines: additionalLines,
-            to: &output
-        )
-    }
-
-    /// Appends a request head given in its parts; see the other form.
     package static func appendRequestHead(
         method: HTTPRequest.Method,
         target: String,
@@ -51,7 +29,6 @@ package enum HTTPEncoder {
         headerFields: HTTPFields,
         framing: HTTPBodyFraming,
         connection: HTTPConnectionOption = .unstated,
-        additionalLines: [UInt8] = [],
         to output: inout [UInt8]
     ) throws(HTTPEncodingError) {
         let method = method.rawValue
@@ -65,7 +42,7 @@ package enum HTTPEncoder {
             authority = own
         }
 
-        let lines = Lines(headerFields, sent, framing, connection, additionalLines)
+        let lines = Lines(headerFields, sent, framing, connection, [])
         let room = method.utf8.count + target.utf8.count + (authority?.utf8.count ?? 0) + lines.room + 32
         ByteWriter.append(atMost: room, to: &output) { writer in
             writer.write(method)
@@ -78,6 +55,33 @@ package enum HTTPEncoder {
                 writer.write("\r\n")
             }
             lines.write(to: &writer)
+        }
+    }
+
+    /// Appends the head of a request without fields of its own.
+    ///
+    /// - Parameters:
+    ///   - lines: Complete field lines, `Host` first, known to be valid.
+    ///   - output: Unchanged if this throws.
+    package static func appendPlainRequestHead(
+        method: HTTPRequest.Method,
+        target: String,
+        lines: [UInt8],
+        framing: HTTPBodyFraming,
+        to output: inout [UInt8]
+    ) throws(HTTPEncodingError) {
+        let method = method.rawValue
+        if !isToken(method) { throw HTTPEncodingError(.invalidMethod) }
+        if let offset = firstNonTarget(target) { throw HTTPEncodingError(.invalidTarget, offset: offset) }
+        let room = method.utf8.count + target.utf8.count + lines.count + 160
+        ByteWriter.append(atMost: room, to: &output) { writer in
+            writer.write(method)
+            writer.write(" ")
+            writer.write(target)
+            writer.write(" HTTP/1.1\r\n")
+            lines.withUnsafeBytes { writer.write($0) }
+            writer.write(framing)
+            writer.write("\r\n")
         }
     }
 
@@ -146,16 +150,7 @@ private struct Lines {
     @inline(__always)
     func write(to writer: inout ByteWriter) {
         fields.bytes.withUnsafeBytes { writer.write($0) }
-        switch framing {
-        case .length(let length):
-            writer.write("Content-Length: ")
-            writer.write(decimal: length)
-            writer.write("\r\n")
-        case .chunked:
-            writer.write("Transfer-Encoding: chunked\r\n")
-        default:
-            break
-        }
+        writer.write(framing)
         switch connection {
         case .unstated: break
         case .close: writer.write("Connection: close\r\n")
@@ -163,6 +158,23 @@ private struct Lines {
         }
         additional.withUnsafeBytes { writer.write($0) }
         writer.write("\r\n")
+    }
+}
+
+extension ByteWriter {
+    /// Writes the field that announces a body.
+    @inline(__always)
+    fileprivate mutating func write(_ framing: HTTPBodyFraming) {
+        switch framing {
+        case .length(let length):
+            write("Content-Length: ")
+            write(decimal: length)
+            write("\r\n")
+        case .chunked:
+            write("Transfer-Encoding: chunked\r\n")
+        default:
+            break
+        }
     }
 }
 

@@ -106,7 +106,6 @@ package struct HTTPParser: Sendable {
     }
 
     /// Whether nothing of a message has been received since the last one ended.
-    @inline(__always)
     package var isIdle: Bool { phase == .startLine && scanned == 0 && interimResponses == 0 }
 
     /// Parses on.

@@ -70,7 +70,7 @@ final class ServerConnection: @unchecked Sendable {
             do {
                 guard try await http.fill(deadline: deadline) else { return false }
             } catch let error as NetworkError where error.kind == .timedOut {
-                if !isBetweenRequests { await refuse(.requestTimeout) }
+                if !http.isBetweenMessages { await refuse(.requestTimeout) }
                 return false
             }
             // The clock of the head begins with its first byte.
@@ -87,11 +87,9 @@ final class ServerConnection: @unchecked Sendable {
         return true
     }
 
-    private var isBetweenRequests: Bool { http.parser.isIdle && !http.hasUnparsedBytes }
-
     @inline(never)
     private func becomeIdle() -> Bool {
-        isIdle = isBetweenRequests
+        isIdle = http.isBetweenMessages
         if isIdle { releaseMemory() }
         return isIdle
     }

@@ -1,4 +1,3 @@
-
 /// A clock for tests: it stands still until `advance(by:)`, or, with `autojump`, until the loop has nothing left to do
 /// but wait for a timer, and then jumps to that timer's deadline.
 ///
