@@ -57,6 +57,20 @@ let package = Package(
             path: "Tests/Programs/OneThread",
             swiftSettings: settings
         ),
+        // The code in the documentation, which is compiled and run by the tests.
+        .executableTarget(
+            name: "doc-readme",
+            dependencies: ["Leat"],
+            path: "docs/code/Readme",
+            swiftSettings: settings
+        ),
+        .executableTarget(name: "doc-start", dependencies: ["Leat"], path: "docs/code/Start", swiftSettings: settings),
+        .executableTarget(
+            name: "doc-internals",
+            dependencies: ["Leat", "LeatLoop", "LeatReactor", "CLinux"],
+            path: "docs/code/Internals",
+            swiftSettings: settings
+        ),
         .testTarget(name: "LeatReactorTests", dependencies: ["LeatReactor", "CLinux"], swiftSettings: settings),
         .testTarget(
             name: "LeatLoopTests",
@@ -75,7 +89,9 @@ let package = Package(
         ),
         .testTarget(
             name: "LeatCommandTests",
-            dependencies: ["Leat", "LeatCommand", "LeatHTTP", "one-thread"],
+            dependencies: [
+                "Leat", "LeatCommand", "LeatHTTP", "one-thread", "doc-readme", "doc-start", "doc-internals",
+            ],
             swiftSettings: settings
         ),
     ]
