@@ -112,8 +112,8 @@ package final class Socket: PollSource, @unchecked Sendable {
         return isReadable || isClosed ? .ready : nil
     }
 
-    /// Waits until a read is worth trying. The caller looks after cancellation: by one handler for a whole exchange, which
-    /// calls ``cancelWaits()``, or by passing `cancellably`. A handler costs about as much as a wait.
+    /// Waits until a read is worth trying. The caller looks after cancellation: by ``cancelWaits()``, or by passing
+    /// `cancellably`, whose handler costs about as much as a wait.
     package func waitReadable(
         _ reason: WaitReason? = nil,
         until deadline: LoopInstant = .distantFuture,

@@ -209,7 +209,7 @@ final class ClientExchange {
     }
 
     /// Whether the request was refused before a byte of it was sent, so that the connection is as it was before.
-    var leftConnectionUntouched: Bool { !hasBegun && !http.sawEnd && http.socket.readableNow != .cancelled }
+    var leftConnectionUntouched: Bool { !hasBegun && !http.sawEnd }
 
     /// Whether `error` only says that a kept-alive connection had gone in the meantime: no byte of a response came.
     func foundConnectionStale(_ error: any Error) -> Bool {

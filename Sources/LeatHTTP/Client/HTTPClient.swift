@@ -115,8 +115,9 @@ public final class HTTPClient: @unchecked Sendable {
 
     // MARK: One exchange
 
-    /// Finds a connection, runs `body` on it under one cancellation handler, and gives it back to the pool if its state
-    /// is beyond doubt.
+    /// Finds a connection, sends the request, runs `body`, and gives the connection back to the pool if its state is beyond
+    /// doubt.
+    @inline(__always)
     private func run<R>(
         _ exchange: ClientExchange,
         to url: HTTPURL,
@@ -135,13 +136,8 @@ public final class HTTPClient: @unchecked Sendable {
                 if let idle { idle } else { try await pool.checkOut(origin, until: exchange.deadline, fresh: isRepeat) }
             exchange.use(connection)
             do {
-                let socket = connection.http.socket
-                let result = try await withTaskCancellationHandler {
-                    if !(try exchange.trySend()) { try await exchange.finishSending() }
-                    return try await body(exchange)
-                } onCancel: {
-                    socket.loop.execute { socket.cancelWaits() }
-                }
+                if !(try exchange.trySend()) { try await exchange.finishSending() }
+                let result = try await body(exchange)
                 pool.checkIn(connection, reusable: exchange.leavesConnectionReusable)
                 return result
             } catch {

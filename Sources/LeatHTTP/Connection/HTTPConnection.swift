@@ -11,6 +11,9 @@ package import LeatReactor
 package final class HTTPConnection {
     package let socket: Socket
     package let loop: EventLoop
+    /// Whether waits look out for the cancellation of their task. A client's do, for a task may end with one request; a
+    /// server cancels its connections itself, by ``Socket/cancelWaits()``, and saves the handler.
+    private let waitsCancellably: Bool
     @exclusivity(unchecked) package var parser: HTTPParser
     /// Bytes to send; ``flush(until:)`` sends them.
     @exclusivity(unchecked) package var output: [UInt8] = []
@@ -26,6 +29,7 @@ package final class HTTPConnection {
     package init(socket: Socket, role: HTTPParser.Role, limits: HTTPLimits) {
         self.socket = socket
         loop = socket.loop
+        waitsCancellably = role == .response
         parser = HTTPParser(role: role, limits: limits)
     }
 
@@ -87,7 +91,12 @@ package final class HTTPConnection {
             let until = min(loop.now.advanced(nanoseconds: timeout), deadline)
             let reason = WaitReason.read(descriptor: socket.descriptor)
             var wake = socket.readableNow
-            if wake == nil { wake = await socket.readSpot.park(reason, until: until) }
+            if wake == nil {
+                wake =
+                    waitsCancellably
+                    ? await socket.readSpot.parkCancellably(reason, until: until)
+                    : await socket.readSpot.park(reason, until: until)
+            }
             if wake == .deadline { throw NetworkError.timedOut("read") }
             if wake == .cancelled { throw CancellationError() }
         }
@@ -166,7 +175,7 @@ package final class HTTPConnection {
             if result >= 0 {
                 if !loop.spendBudget() { await Task.yield() }
             } else if result == -Int(EAGAIN) {
-                switch await socket.waitWritable(until: deadline) {
+                switch await socket.waitWritable(until: deadline, cancellably: waitsCancellably) {
                 case .ready: break
                 case .deadline: throw NetworkError.timedOut("write")
                 case .cancelled: throw CancellationError()
