@@ -12,7 +12,7 @@ import LeatReactor
 /// ```
 ///
 /// Connections are kept alive, pipelined requests are answered in order, and a request that could be taken in two ways
-/// is refused. Each connection has its own task, and one that waits costs a few hundred bytes beside it.
+/// is refused. Each connection has its own task; an idle one costs about 3 KiB, the task included.
 public final class HTTPServer: @unchecked Sendable {
     /// Answers a request. `body` is to be read before it returns; what is left of it then is dropped. An error that it
     /// throws is answered with 500, and never shown to the client.
