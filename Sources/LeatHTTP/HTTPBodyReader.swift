@@ -1,5 +1,5 @@
 import LeatLoop
-package import LeatReactor
+import LeatReactor
 
 /// The body of a message that is being received: read it piece by piece, or collect it under a limit.
 ///
@@ -13,10 +13,7 @@ package import LeatReactor
 /// handler returns. Confined to its loop.
 public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     private let connection: HTTPConnection?
-    /// The longest wait for the next bytes, in nanoseconds.
-    private let readTimeout: Int64
-    /// When the whole exchange must be over.
-    private let deadline: LoopInstant
+    private let times: ExchangeTimes
     /// What more than this many bytes of body are answered with.
     private let maximum: Int
     private var received = 0
@@ -30,18 +27,19 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     public private(set) var trailers = HTTPFields()
 
     /// The body of a message that has none.
-    package static let empty = HTTPBodyReader(nil)
+    package static let empty = HTTPBodyReader(
+        nil,
+        times: ExchangeTimes(began: LoopInstant(nanoseconds: 0), readTimeout: 0)
+    )
 
     package init(
         _ connection: HTTPConnection?,
-        readTimeout: Int64 = 0,
-        deadline: LoopInstant = .distantFuture,
+        times: ExchangeTimes,
         maximum: Int = .max,
         awaitsContinue: Bool = false
     ) {
         self.connection = connection
-        self.readTimeout = readTimeout
-        self.deadline = deadline
+        self.times = times
         self.maximum = maximum
         self.awaitsContinue = awaitsContinue
         isFinished = connection == nil
@@ -56,16 +54,17 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
             throw HTTPError(.invalidRequest, "this body was read after the exchange it belongs to had ended")
         }
         guard !isFinished, let connection else { return nil }
+        if Task.isCancelled { throw CancellationError() }
         do {
             if awaitsContinue {
                 awaitsContinue = false
                 connection.output += "HTTP/1.1 100 Continue\r\n\r\n".utf8
-                try await connection.flush(until: connection.loop.now.advanced(nanoseconds: readTimeout))
+                try await connection.flush(until: connection.loop.now.advanced(nanoseconds: times.readTimeout))
             }
             return try await next(connection)
         } catch {
             isInvalid = true
-            throw HTTPError.wrapping(error, readTimeout: readTimeout, deadline: deadline, now: connection.loop.now)
+            throw times.describe(error, in: .read, limit: times.readTimeout, now: connection.loop.now)
         }
     }
 
@@ -73,7 +72,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         while true {
             if let piece = try tryNext(connection) { return piece }
             if isFinished { return nil }
-            if try await connection.fill(timeout: readTimeout, deadline: deadline) { continue }
+            if try await connection.fill(timeout: times.readTimeout, deadline: times.deadline) { continue }
             guard case .endOfBody = try connection.parser.finish() else { throw HTTPError.peerClosed }
             isFinished = true
             return nil

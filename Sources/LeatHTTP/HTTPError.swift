@@ -1,5 +1,4 @@
 import LeatNet
-package import LeatReactor
 
 /// An HTTP exchange that failed: in which way, and why.
 ///
@@ -30,34 +29,57 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         public static var shutdown: Kind { Kind(name: "client shut down") }
     }
 
+    /// The part of a request in which a timeout ran out.
+    public enum Phase: String, Hashable, Sendable {
+        /// Waiting for a connection of the pool to become free.
+        case pool
+        /// Looking up the host's addresses.
+        case resolve
+        /// Making the TCP connection.
+        case connect
+        /// The TLS handshake.
+        case tls
+        /// Waiting for the peer to take more of what is sent.
+        case send
+        /// Waiting for the first byte of the response.
+        case firstByte = "first byte"
+        /// Waiting for the next bytes of the response.
+        case read
+        /// The whole request.
+        case total
+    }
+
     public let kind: Kind
+    /// For a ``Kind/timeout``, which one.
+    public let phase: Phase?
+    /// For a ``Kind/timeout``, how long the exchange had taken.
+    public let elapsed: Duration?
     /// What exactly happened, in words.
     public let message: String
     /// The error beneath, such as a `NetworkError`.
     public let underlying: (any Error)?
 
-    /// For example `timeout: no response within 60.0 seconds`.
+    /// For example `timeout: first byte took longer than 60.0 seconds (60.2 seconds after the request began)`.
     public var description: String { "\(kind.name): \(message)" }
 
     package init(_ kind: Kind, _ message: String, underlying: (any Error)? = nil) {
         self.kind = kind
         self.message = message
         self.underlying = underlying
+        phase = nil
+        elapsed = nil
     }
 
-    /// Like ``wrapping(_:as:)``, for a read: a timeout becomes one that says which of the two limits it was.
-    package static func wrapping(
-        _ error: any Error,
-        readTimeout: Int64,
-        deadline: LoopInstant,
-        now: LoopInstant
-    ) -> any Error {
-        guard let network = error as? NetworkError, network.kind == .timedOut else { return wrapping(error) }
-        let message =
-            deadline <= now
-            ? "the exchange took longer than its total timeout"
-            : "nothing was received for \(Duration.nanoseconds(readTimeout))"
-        return HTTPError(.timeout, message, underlying: error)
+    /// A timeout of `limit` that ran out in an exchange that began `elapsed` ago.
+    package init(timeout phase: Phase, limit: Duration, elapsed: Duration, underlying: (any Error)? = nil) {
+        kind = .timeout
+        message =
+            phase == .total
+            ? "the request took longer than \(limit)"
+            : "\(phase.rawValue) took longer than \(limit) (\(elapsed) after the request began)"
+        self.underlying = underlying
+        self.phase = phase
+        self.elapsed = elapsed
     }
 
     /// Wraps a failure of the connection beneath; anything else (a cancellation, a caller's own error) stays as it is.

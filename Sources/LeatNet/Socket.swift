@@ -186,6 +186,14 @@ package final class Socket: PollSource, @unchecked Sendable {
         setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
+    /// The kernel probes the peer after a minute of silence, three times (SO_KEEPALIVE, tcp(7)).
+    package func enableKeepAlive() {
+        setOption(SOL_SOCKET, SO_KEEPALIVE, 1)
+        setOption(Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60)
+        setOption(Int32(IPPROTO_TCP), TCP_KEEPINTVL, 10)
+        setOption(Int32(IPPROTO_TCP), TCP_KEEPCNT, 3)
+    }
+
     package var localAddress: SocketAddress? {
         SocketAddress.filled { Int(getsockname(descriptor, $0, $1)) }.address
     }

@@ -1,5 +1,5 @@
-package import LeatLoop
-package import LeatReactor
+import LeatLoop
+import LeatReactor
 
 /// A TCP connection (tcp(7)): bytes in order, both ways.
 ///
@@ -95,24 +95,4 @@ public final class TCPStream: @unchecked Sendable {
     public var localAddress: SocketAddress? { socket.isClosed ? nil : socket.localAddress }
     /// The peer's address; nil once closed.
     public var remoteAddress: SocketAddress? { socket.isClosed ? nil : socket.remoteAddress }
-}
-
-extension Socket {
-    /// Tries one address after the other. Throws what the last failed with.
-    package static func connect(
-        toFirstOf addresses: [SocketAddress],
-        host: String,
-        loop: EventLoop,
-        until deadline: LoopInstant
-    ) async throws -> Socket {
-        var last: any Error = NetworkError(.nameNotFound, operation: "connect to \(host)", detail: "it has no address")
-        for address in addresses {
-            do {
-                return try await connect(to: address, loop: loop, until: deadline)
-            } catch let error as NetworkError {
-                last = error
-            }
-        }
-        throw last
-    }
 }

@@ -5,60 +5,6 @@ import LeatNet
 import LeatReactor
 import Testing
 
-/// Runs a body on a loop whose time moves by itself when nothing happens: timeouts cost no time.
-func runHTTPLoop(_ body: sending @escaping () async throws -> Void) throws {
-    var configuration = EventLoop.Configuration()
-    configuration.clock = .manual(ManualClock(autojump: true))
-    configuration.debug = false
-    try EventLoop.run(configuration: configuration, body)
-}
-
-@discardableResult
-func onLoop<T: Sendable>(_ body: sending @escaping @concurrent () async throws -> T) -> Task<T, any Error> {
-    Task(executorPreference: EventLoop.current.taskExecutor, operation: body)
-}
-
-/// A server that says what a script tells it to: for each connection, for each request, these bytes. An empty answer
-/// closes the connection.
-private final class ScriptedServer: @unchecked Sendable {
-    let listener: TCPListener
-    private(set) var requests: [[String]] = []
-    private var task: Task<Void, any Error>?
-
-    init(_ script: [[String]], splitting: Bool = false) throws {
-        listener = try TCPListener.bind(to: .loopback(port: 0))
-        task = onLoop {
-            for answers in script {
-                let stream = try await self.listener.accept()
-                self.requests.append([])
-                onLoop { try await self.serve(stream, answers, splitting) }
-            }
-        }
-    }
-
-    var url: HTTPURL { HTTPURL("http://\(listener.localAddress)/path")! }
-
-    private func serve(_ stream: TCPStream, _ answers: [String], _ splitting: Bool) async throws {
-        let connection = requests.count - 1
-        for answer in answers {
-            var head = ""
-            while !head.contains("\r\n\r\n") {
-                guard let bytes = try await stream.read() else { return stream.close() }
-                head += String(decoding: bytes, as: UTF8.self)
-            }
-            requests[connection].append(head)
-            if answer.isEmpty { break }
-            for piece in splitting ? answer.utf8.map({ [$0] }) : [Array(answer.utf8)] {
-                try await stream.write(piece)
-                if splitting { await Task.yield() }
-            }
-        }
-        stream.close()
-    }
-}
-
-private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
 @Suite(.timeLimit(.minutes(1)))
 struct ClientTests {
     @Test(arguments: [false, true])
@@ -172,24 +118,6 @@ struct ClientTests {
             #expect(malformed?.kind == .malformed)
             #expect(try await client.get(server.url).text == "ok")
             #expect(server.requests.map(\.count) == [1, 1, 1, 1])
-        }
-    }
-
-    @Test func timeoutsSayWhichOneItWas() throws {
-        try runHTTPLoop {
-            let listener = try TCPListener.bind(to: .loopback(port: 0))
-            let url = HTTPURL("http://\(listener.localAddress)/")!
-            let patient = HTTPClient()
-            let read = await #expect(throws: HTTPError.self) { _ = try await patient.get(url) }
-            #expect(read?.kind == .timeout)
-            #expect(read?.message.contains("nothing was received for 60.0 seconds") == true)
-            var configuration = HTTPClient.Configuration()
-            configuration.totalTimeout = .seconds(5)
-            let hasty = HTTPClient(configuration: configuration)
-            let total = await #expect(throws: HTTPError.self) { _ = try await hasty.get(url) }
-            #expect(total?.message.contains("total timeout") == true)
-            listener.close()
-            #expect(EventLoop.current.statistics.descriptors == 0)
         }
     }
 

@@ -11,7 +11,7 @@ final class ClientExchange {
     private let content: HTTPBody
     /// Outlives the exchange: it is what runs it.
     private unowned(unsafe) let client: HTTPClient
-    let deadline: LoopInstant
+    let times: ExchangeTimes
     @exclusivity(unchecked) private var http: HTTPConnection!
     /// The connection's, which keeps it alive.
     @exclusivity(unchecked) private unowned(unsafe) var origin: OriginPool!
@@ -34,8 +34,12 @@ final class ClientExchange {
         self.headerFields = headerFields
         self.content = content
         self.client = client
-        deadline =
-            client.totalTimeout == .max ? .distantFuture : client.loop.now.advanced(nanoseconds: client.totalTimeout)
+        let now = client.loop.now
+        times = ExchangeTimes(
+            began: now,
+            readTimeout: client.readTimeout,
+            deadline: client.totalTimeout == .max ? .distantFuture : now.advanced(nanoseconds: client.totalTimeout)
+        )
     }
 
     /// The connection for the next attempt.
@@ -113,7 +117,7 @@ final class ClientExchange {
             // The server stopped listening before it had everything. It may have said why: read its answer.
             http.output.removeAll()
         } catch let error as NetworkError where error.kind == .timedOut {
-            throw HTTPError(.timeout, "the server took no more of the request", underlying: error)
+            throw times.describe(error, in: .send, limit: times.readTimeout, now: http.loop.now)
         }
     }
 
@@ -128,10 +132,15 @@ final class ClientExchange {
     }
 
     private var sendDeadline: LoopInstant {
-        min(http.loop.now.advanced(nanoseconds: client.readTimeout), deadline)
+        min(http.loop.now.advanced(nanoseconds: times.readTimeout), times.deadline)
     }
 
     // MARK: Receiving
+
+    private var hasResponseBegun: Bool { http.map { $0.bytesReceived > receivedBefore } ?? false }
+
+    /// The longest wait for the next bytes, in nanoseconds.
+    private var patience: Int64 { hasResponseBegun ? times.readTimeout : client.firstByteTimeout }
 
     /// Takes the head that the parser has just completed; nil if it is an interim one, and another follows. The parser
     /// bounds their number.
@@ -164,7 +173,7 @@ final class ClientExchange {
                 isComplete = true
                 return response(head!, body, trailers: http.parser.takeTrailers())
             case nil:
-                if try await http.fill(timeout: client.readTimeout, deadline: deadline) { continue }
+                if try await http.fill(timeout: patience, deadline: times.deadline) { continue }
                 guard case .endOfBody = try http.parser.finish() else { throw HTTPError.peerClosed }
                 return response(head!, body, trailers: HTTPFields())
             }
@@ -187,11 +196,11 @@ final class ClientExchange {
         while head == nil {
             if case .head = try http.tryNext() {
                 head = try takeHead(http)
-            } else if !(try await http.fill(timeout: client.readTimeout, deadline: deadline)) {
+            } else if !(try await http.fill(timeout: patience, deadline: times.deadline)) {
                 throw HTTPError.peerClosed
             }
         }
-        let reader = HTTPBodyReader(http, readTimeout: client.readTimeout, deadline: deadline)
+        let reader = HTTPBodyReader(http, times: times)
         http.saveWindow()
         defer { reader.invalidate() }
         let result = try await handler(head!.response, reader)
@@ -223,6 +232,6 @@ final class ClientExchange {
 
     /// What the caller is told.
     func describe(_ error: any Error) -> any Error {
-        HTTPError.wrapping(error, readTimeout: client.readTimeout, deadline: deadline, now: client.loop.now)
+        times.describe(error, in: hasResponseBegun ? .read : .firstByte, limit: patience, now: client.loop.now)
     }
 }

@@ -11,15 +11,19 @@ final class PooledConnection {
     @exclusivity(unchecked) fileprivate(set) var isReused = false
     @exclusivity(unchecked) fileprivate(set) var idleSince = LoopInstant(nanoseconds: 0)
 
-    init(http: HTTPConnection, origin: OriginPool) {
+    /// When it is too old to be used again.
+    private let retires: LoopInstant
+
+    init(http: HTTPConnection, origin: OriginPool, lifetime: Duration?) {
         self.http = http
         self.origin = origin
+        retires = lifetime.map { http.loop.now.advanced(by: $0) } ?? .distantFuture
     }
 
     /// Whether an idle connection can take a request. Bytes that arrive while nobody asked for any poison it, for they
     /// would answer the next request; so does the end of the stream. Without an event there is nothing to ask the kernel.
     fileprivate var isUsable: Bool {
-        guard !http.socket.isClosed else { return false }
+        guard !http.socket.isClosed, http.loop.now < retires else { return false }
         guard http.socket.mayBeReadable else { return true }
         return http.socket.tryReceive(into: http.loop.scratch) == -Int(EAGAIN)
     }
@@ -59,6 +63,7 @@ final class ConnectionPool: @unchecked Sendable {
 
     private let configuration: HTTPClient.Configuration
     private let loop: EventLoop
+    private let connector: Connector
     /// The fields that every request gets unless it has them.
     let defaultFields: HTTPFields
     private var origins: [Origin: OriginPool] = [:]
@@ -75,6 +80,7 @@ final class ConnectionPool: @unchecked Sendable {
         precondition(configuration.maximumConnections > 0 && configuration.maximumConnectionsPerHost > 0)
         self.configuration = configuration
         self.loop = loop
+        connector = Connector(configuration: configuration, loop: loop)
         var fields: HTTPFields = [.accept: "*/*"]
         if let userAgent = configuration.userAgent { fields[.userAgent] = userAgent }
         defaultFields = fields
@@ -96,21 +102,21 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// A connection for a request: an idle one (unless it must be `fresh`), a new one, or whichever is free first.
     /// Throws ``HTTPError`` or `CancellationError`.
-    func checkOut(_ origin: OriginPool, until deadline: LoopInstant, fresh: Bool) async throws -> PooledConnection {
+    func checkOut(_ origin: OriginPool, fresh: Bool, _ times: ExchangeTimes) async throws -> PooledConnection {
         while true {
             if isShutDown { throw HTTPError(.shutdown, "the client was shut down") }
             if origin.waiters.isEmpty {
                 if !fresh, let connection = takeIdle(from: origin) { return connection }
                 if origin.count < configuration.maximumConnectionsPerHost, reserveInTotal(for: origin) {
-                    return try await connect(origin, until: deadline)
+                    return try await connect(origin, times)
                 }
             }
-            if let connection = try await waitForTurn(origin, until: deadline) {
+            if let connection = try await waitForTurn(origin, times) {
                 if connection.isUsable { return connection }
                 discard(connection)
             } else {
                 // A place was reserved for this request by whoever gave one up.
-                return try await connect(origin, until: deadline)
+                return try await connect(origin, times)
             }
         }
     }
@@ -153,13 +159,15 @@ final class ConnectionPool: @unchecked Sendable {
     }
 
     /// Waits for a connection, which is returned, or for a reserved place to open one in, which is nil.
-    private func waitForTurn(_ origin: OriginPool, until deadline: LoopInstant) async throws -> PooledConnection? {
+    private func waitForTurn(_ origin: OriginPool, _ times: ExchangeTimes) async throws -> PooledConnection? {
         let spot = ParkingSpot(loop: loop)
         let limitedByOrigin = !origin.waiters.isEmpty || origin.count >= configuration.maximumConnectionsPerHost
         if limitedByOrigin { origin.waiters.append(spot) } else { waiters.append(spot) }
         // Until it is served, a waiter carries what it wants.
         spot.handoff = origin
-        let wake = await spot.parkCancellably(.connection, until: deadline)
+        let limit = configuration.poolTimeout
+        let ownDeadline = limit.map { loop.now.advanced(by: $0) } ?? .distantFuture
+        let wake = await spot.parkCancellably(.connection, until: min(ownDeadline, times.deadline))
         spot.disarm()
         let handoff = spot.handoff as? PooledConnection
         if isShutDown {
@@ -167,39 +175,30 @@ final class ConnectionPool: @unchecked Sendable {
             throw HTTPError(.shutdown, "the client was shut down")
         }
         if wake == .ready { return handoff }
-        // Not served: leave the queue.
-        if limitedByOrigin { origin.waiters.remove(spot) } else { waiters.remove(spot) }
+        if spot.isQueued {
+            if limitedByOrigin { origin.waiters.remove(spot) } else { waiters.remove(spot) }
+        } else if let handoff {
+            // Served in the very turn in which it gave up: what it was given goes on to the next.
+            checkIn(handoff, reusable: true)
+        } else {
+            giveUpPlace(of: origin)
+        }
         if wake == .cancelled { throw CancellationError() }
-        throw HTTPError(.timeout, "no connection to \(origin.host):\(origin.port) became free in time")
+        let timedOut = NetworkError.timedOut("wait for a connection to \(origin.authority)")
+        throw times.describe(timedOut, in: .pool, limit: limit?.clampedNanoseconds ?? .max, now: loop.now)
     }
 
     // MARK: Making a connection
 
     /// Opens a connection in a place that was counted already.
-    private func connect(_ origin: OriginPool, until deadline: LoopInstant) async throws -> PooledConnection {
-        let timeout = configuration.connectTimeout
-        let deadline = min(loop.now.advanced(by: timeout), deadline)
+    private func connect(_ origin: OriginPool, _ times: ExchangeTimes) async throws -> PooledConnection {
         do {
-            let socket = try await open(origin, until: deadline)
-            let http = HTTPConnection(socket: socket, role: .response, limits: configuration.limits)
-            return PooledConnection(http: http, origin: origin)
+            let http = try await connector.connect(to: origin, times)
+            return PooledConnection(http: http, origin: origin, lifetime: configuration.connectionLifetime)
         } catch {
             giveUpPlace(of: origin)
-            if error is TimeoutError || (error as? NetworkError)?.kind == .timedOut {
-                let message = "no connection to \(origin.host):\(origin.port) within \(timeout)"
-                throw HTTPError(.timeout, message, underlying: error)
-            }
-            throw HTTPError.wrapping(error, as: .connect)
+            throw error
         }
-    }
-
-    private func open(_ origin: OriginPool, until deadline: LoopInstant) async throws -> Socket {
-        if let literal = SocketAddress(ip: origin.host, port: origin.port) {
-            return try await Socket.connect(to: literal, loop: loop, until: deadline)
-        }
-        let (host, port) = (origin.host, origin.port)
-        let addresses = try await withDeadline(deadline) { try await Resolver.resolve(host: host, port: port) }
-        return try await Socket.connect(toFirstOf: addresses, host: host, loop: loop, until: deadline)
     }
 
     // MARK: Giving it back

@@ -21,6 +21,7 @@ public final class HTTPClient: @unchecked Sendable {
     let pool: ConnectionPool
     /// The configuration's `readTimeout`, in nanoseconds: arithmetic on `Duration` is no work for every request.
     let readTimeout: Int64
+    let firstByteTimeout: Int64
     /// `totalTimeout` likewise; the maximum for none.
     let totalTimeout: Int64
 
@@ -30,6 +31,7 @@ public final class HTTPClient: @unchecked Sendable {
         self.loop = loop
         pool = ConnectionPool(configuration: configuration, loop: loop)
         readTimeout = configuration.readTimeout.clampedNanoseconds
+        firstByteTimeout = configuration.firstByteTimeout.clampedNanoseconds
         totalTimeout = configuration.totalTimeout?.clampedNanoseconds ?? .max
     }
 
@@ -133,7 +135,7 @@ public final class HTTPClient: @unchecked Sendable {
         while true {
             let idle = isRepeat ? nil : pool.idleConnection(to: origin)
             let connection =
-                if let idle { idle } else { try await pool.checkOut(origin, until: exchange.deadline, fresh: isRepeat) }
+                if let idle { idle } else { try await pool.checkOut(origin, fresh: isRepeat, exchange.times) }
             exchange.use(connection)
             do {
                 if !(try exchange.trySend()) { try await exchange.finishSending() }

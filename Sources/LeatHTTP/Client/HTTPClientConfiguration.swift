@@ -5,15 +5,28 @@ extension HTTPClient {
         public var maximumConnections = 1_000
         /// Connections to one origin (scheme, host and port). Default 100.
         public var maximumConnectionsPerHost = 100
-        /// For resolving the name and connecting. Default 10 s.
+        /// The longest wait for a connection while all that are allowed are in use. Default: none.
+        public var poolTimeout: Duration?
+        /// For looking up the addresses of a name. Default 10 s.
+        public var resolveTimeout = Duration.seconds(10)
+        /// For making the TCP connection, to whichever address answers. Default 10 s.
         public var connectTimeout = Duration.seconds(10)
-        /// The longest wait for the next bytes of a response, the first ones included, and for the server to take more of
-        /// a request. Default 60 s.
+        /// For the TLS handshake. Default 10 s.
+        public var tlsTimeout = Duration.seconds(10)
+        /// The longest wait for the first byte of a response. Default 60 s.
+        public var firstByteTimeout = Duration.seconds(60)
+        /// The longest wait for the next bytes of a response, and for the server to take more of a request. Default 60 s.
         public var readTimeout = Duration.seconds(60)
-        /// For the whole request, from the wait for a connection to the last byte. Default: none.
+        /// For a whole request, from the wait for a connection to the last byte, redirects included. Default: none.
         public var totalTimeout: Duration?
         /// How long an unused connection is kept. Default 60 s.
         public var idleTimeout = Duration.seconds(60)
+        /// How old a connection may be when it is used again; nil for any age. Default: none.
+        public var connectionLifetime: Duration?
+        /// How long the addresses of a name are kept; the system's resolver does not tell. Default 10 s.
+        public var addressLifetime = Duration.seconds(10)
+        /// Whether the kernel probes connections that have been silent for long (SO_KEEPALIVE). Default true.
+        public var keepAliveProbes = true
         /// The largest body that a collecting request accepts, in bytes. Default 64 MiB.
         public var maximumResponseBody = 64 << 20
         /// Limits on what a server may send before the body, and around it.

@@ -9,23 +9,42 @@
 /// url.path       // "/search?q=leat"
 /// ```
 public struct HTTPURL: Sendable, LosslessStringConvertible, ExpressibleByStringLiteral {
+    /// The parts, behind one reference: a request copies its URL several times, and this costs a count each, not four.
+    private final class Parts: Sendable {
+        let isSecure: Bool
+        let host: String
+        let port: UInt16
+        let path: String
+        let authority: String
+
+        init(isSecure: Bool, host: String, port: UInt16, path: String, authority: String) {
+            self.isSecure = isSecure
+            self.host = host
+            self.port = port
+            self.path = path
+            self.authority = authority
+        }
+    }
+
+    private let parts: Parts
+
     /// `http` or `https`, in lower case.
-    public let scheme: String
+    public var scheme: String { isSecure ? "https" : "http" }
 
     /// The host in lower case: a name or an address; an IPv6 address without brackets.
-    public let host: String
+    public var host: String { parts.host }
 
     /// The port: as written, else 80 for `http` and 443 for `https`.
-    public let port: UInt16
+    public var port: UInt16 { parts.port }
 
     /// Path and query as written. Never empty: an absent path is `/`. A fragment is dropped.
-    public let path: String
+    public var path: String { parts.path }
 
     /// What `Host` says: the host (an IPv6 address in brackets), and `:port` unless it is the scheme's own.
-    public let authority: String
+    public var authority: String { parts.authority }
 
     /// Whether the scheme is `https`.
-    package let isSecure: Bool
+    package var isSecure: Bool { parts.isSecure }
 
     /// Parses a URL.
     ///
@@ -101,13 +120,15 @@ extension HTTPURL {
         }
         let host = String(decoding: name.lazy.map(ASCII.lowercase), as: UTF8.self)
         let ownPort: UInt16 = secure ? 443 : 80
-        self.isSecure = secure
-        self.scheme = secure ? "https" : "http"
-        self.host = host
-        self.port = parts.port ?? ownPort
+        let port = parts.port ?? ownPort
         let bracketed = parts.isIPv6 ? "[\(host)]" : host
-        self.authority = port == ownPort ? bracketed : "\(bracketed):\(port)"
-        self.path = try Self.path(in: text, from: authorityEnd)
+        self.parts = Parts(
+            isSecure: secure,
+            host: host,
+            port: port,
+            path: try Self.path(in: text, from: authorityEnd),
+            authority: port == ownPort ? bracketed : "\(bracketed):\(port)"
+        )
     }
 
     private static func path(in text: UnsafeRawBufferPointer, from start: Int) throws(ParseError) -> String {

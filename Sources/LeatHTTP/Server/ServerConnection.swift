@@ -148,7 +148,7 @@ final class ServerConnection: @unchecked Sendable {
         http.saveWindow()
         return HTTPBodyReader(
             http,
-            readTimeout: server.bodyTimeout,
+            times: ExchangeTimes(began: loop.now, readTimeout: server.bodyTimeout),
             maximum: server.configuration.maximumRequestBody,
             awaitsContinue: head.expectsContinue && !http.hasUnparsedBytes
         )

@@ -40,7 +40,7 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
     /// Neighbours in a ``WaitQueue``.
     var nextInQueue: ParkingSpot?
     unowned(unsafe) var previousInQueue: ParkingSpot?
-    var isQueued = false
+    package internal(set) var isQueued = false
 
     package init(loop: EventLoop) {
         self.loop = loop

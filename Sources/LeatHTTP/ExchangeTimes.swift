@@ -1,0 +1,32 @@
+import LeatNet
+package import LeatReactor
+
+/// The times that an exchange goes by, and what to say when one runs out.
+package struct ExchangeTimes: Sendable {
+    package var began: LoopInstant
+    /// When the whole exchange must be over.
+    package var deadline: LoopInstant
+    /// The longest wait for the next bytes, in nanoseconds.
+    package var readTimeout: Int64
+
+    package init(began: LoopInstant, readTimeout: Int64, deadline: LoopInstant = .distantFuture) {
+        self.began = began
+        self.readTimeout = readTimeout
+        self.deadline = deadline
+    }
+
+    /// Puts a failure of the connection into words: a timeout says in which phase, and how long it took.
+    package func describe(
+        _ error: any Error,
+        in phase: HTTPError.Phase,
+        limit: Int64,
+        now: LoopInstant
+    ) -> any Error {
+        guard let network = error as? NetworkError, network.kind == .timedOut else { return HTTPError.wrapping(error) }
+        let elapsed = began.duration(to: now)
+        if deadline <= now {
+            return HTTPError(timeout: .total, limit: began.duration(to: deadline), elapsed: elapsed, underlying: error)
+        }
+        return HTTPError(timeout: phase, limit: .nanoseconds(limit), elapsed: elapsed, underlying: error)
+    }
+}

@@ -1,0 +1,115 @@
+import Leat
+import LeatHTTP
+import LeatLoop
+import LeatNet
+import LeatReactor
+import Testing
+
+/// Touched on one loop only.
+private final class Order: @unchecked Sendable {
+    var numbers: [Int] = []
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct PoolTests {
+    private func client(perHost: Int = 1, total: Int = 1000) -> HTTPClient {
+        var configuration = HTTPClient.Configuration()
+        configuration.maximumConnectionsPerHost = perHost
+        configuration.maximumConnections = total
+        return HTTPClient(configuration: configuration)
+    }
+
+    private func server() throws -> HTTPServer {
+        let server = try HTTPServer.bind(to: .loopback(port: 0)) { request, _ in
+            if request.path == "/slow" { try await sleep(for: .seconds(1)) }
+            return HTTPServerResponse(body: .text("ok"))
+        }
+        onLoop { try await server.run() }
+        return server
+    }
+
+    @Test func requestsOverTheLimitAreServedInTheirOrder() throws {
+        try runHTTPLoop {
+            let server = try server()
+            let client = client()
+            let url = HTTPURL("http://\(server.localAddress)/slow")!
+            let order = Order()
+            try await withThrowingDiscardingTaskGroup { group in
+                for number in 0..<20 {
+                    group.addTask {
+                        _ = try await client.get(url)
+                        order.numbers.append(number)
+                    }
+                }
+            }
+            #expect(order.numbers == Array(0..<20))
+            #expect(server.connectionCount == 1)
+        }
+    }
+
+    @Test func aTotalLimitIsSharedByTheHosts() throws {
+        try runHTTPLoop {
+            let servers = try (0..<4).map { _ in try server() }
+            let client = client(perHost: 2, total: 3)
+            let answers = try await (0..<40).concurrentMap(limit: 40) { number in
+                let open = servers.reduce(0) { $0 + $1.connectionCount }
+                // A connection that was closed to make room may still be counted by its server.
+                #expect(open <= 3 + 4)
+                return try await client.get(HTTPURL("http://\(servers[number % 4].localAddress)/")!).text
+            }
+            #expect(answers.allSatisfy { $0 == "ok" } && answers.count == 40)
+        }
+    }
+
+    /// Whoever leaves the queue in the very turn in which it is given a connection must pass it on.
+    @Test func aWaiterThatGivesUpAsItIsServedLosesNothing() throws {
+        try runHTTPLoop {
+            let server = try server()
+            for round in 0..<30 {
+                let client = client()
+                let url = HTTPURL("http://\(server.localAddress)/")!
+                let tasks = (0..<10).map { _ in onLoop { try await client.get(url).text } }
+                // Cancelled at each of the steps of a request in turn.
+                for _ in 0..<round { await Task.yield() }
+                for task in tasks[1..<9] { task.cancel() }
+                _ = try? await tasks[0].value
+                let last = try await tasks[9].value
+                #expect(last == "ok")
+                let afterwards = try await withTimeout(.seconds(5)) { try await client.get(url).text }
+                #expect(afterwards == "ok")
+                await client.shutdown()
+            }
+        }
+    }
+
+    @Test func aConnectionThatIsTooOldIsNotUsedAgain() throws {
+        try runHTTPLoop {
+            let scripted = try ScriptedServer([[ok, ok, ok], [ok]])
+            var configuration = HTTPClient.Configuration()
+            configuration.connectionLifetime = .seconds(10)
+            let client = HTTPClient(configuration: configuration)
+            for _ in 0..<3 {
+                _ = try await client.get(scripted.url)
+                try await sleep(for: .seconds(6))
+            }
+            #expect(scripted.requests.map(\.count) == [2, 1])
+        }
+    }
+
+    @Test func shutdownFailsWhoeverWaits() throws {
+        try runHTTPLoop {
+            let server = try server()
+            let client = client()
+            let url = HTTPURL("http://\(server.localAddress)/slow")!
+            let tasks = (0..<3).map { _ in onLoop { try await client.get(url).text } }
+            try await sleep(for: .milliseconds(100))
+            await client.shutdown()
+            let first = try await tasks[0].value
+            #expect(first == "ok")
+            for task in tasks[1...] {
+                let error = await #expect(throws: HTTPError.self) { _ = try await task.value }
+                #expect(error?.kind == .shutdown)
+            }
+        }
+    }
+}
