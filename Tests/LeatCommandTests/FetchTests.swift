@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test func retriesFollowTheMethodAndTheStatus() {
-        let policy = RetryPolicy(retries: 4)
+        let policy = FetchRetries(retries: 4)
         #expect(policy.retries(500, to: .get) && policy.retries(503, to: .post) && policy.retries(408, to: .put))
         #expect(!policy.retries(500, to: .post) && !policy.retries(404, to: .get))
         var generator = SystemRandomNumberGenerator()
@@ -79,8 +79,8 @@ import Testing
         }
         #expect(policy.wait(after: 1, retryAfter: 7, using: &generator) == .seconds(7))
         #expect(policy.wait(after: 1, retryAfter: 9999, using: &generator) == .seconds(300))
-        #expect(RetryPolicy.retryAfter([.retryAfter: "12"], now: 0) == 12)
-        #expect(RetryPolicy.retryAfter([.retryAfter: HTTPDate.format(1_000_060)], now: 1_000_000) == 60)
-        #expect(RetryPolicy.retryAfter([.retryAfter: "soon"], now: 0) == nil)
+        #expect(FetchRetries.retryAfter([.retryAfter: "12"], now: 0) == 12)
+        #expect(FetchRetries.retryAfter([.retryAfter: HTTPDate.format(1_000_060)], now: 1_000_000) == 60)
+        #expect(FetchRetries.retryAfter([.retryAfter: "soon"], now: 0) == nil)
     }
 }

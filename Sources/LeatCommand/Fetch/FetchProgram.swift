@@ -18,7 +18,7 @@ struct FetchProgram: LoopProgram {
 final class FetchRun: @unchecked Sendable {
     private let options: FetchOptions
     private let client: HTTPClient
-    private let policy: RetryPolicy
+    private let policy: FetchRetries
     /// Held by a request while it is being sent and answered, not while it waits to be tried again.
     private let permits: AsyncSemaphore
     /// Held by a request from when it is read until its line is printed: bounds what is read ahead.
@@ -40,7 +40,7 @@ final class FetchRun: @unchecked Sendable {
         configuration.readTimeout = options.timeout
         configuration.connectTimeout = min(options.timeout, .seconds(30))
         client = HTTPClient(configuration: configuration)
-        policy = RetryPolicy(retries: options.retries)
+        policy = FetchRetries(retries: options.retries)
         permits = AsyncSemaphore(value: options.concurrency)
         places = AsyncSemaphore(value: options.concurrency + Self.readAhead)
         progress = StandardStream.errorIsTerminal ? ProgressBar() : nil
@@ -106,7 +106,7 @@ final class FetchRun: @unchecked Sendable {
                 guard attempt <= policy.retries, policy.retries(response.status.code, to: request.method) else {
                     return self.result(of: request, response, attempt, start.duration(to: clock.now))
                 }
-                retryAfter = RetryPolicy.retryAfter(response.headerFields, now: time(nil))
+                retryAfter = FetchRetries.retryAfter(response.headerFields, now: time(nil))
             case .failure(let error):
                 guard attempt <= policy.retries, policy.retries(error, to: request.method) else {
                     return failure(of: request, error, attempt, start.duration(to: clock.now))

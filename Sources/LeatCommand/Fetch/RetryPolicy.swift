@@ -1,7 +1,7 @@
 import Leat
 
 /// When a try is followed by another, and after how long.
-struct RetryPolicy: Sendable {
+struct FetchRetries: Sendable {
     /// Tries after the first.
     var retries: Int
 

@@ -27,6 +27,8 @@ extension HTTPClient {
         public var addressLifetime = Duration.seconds(10)
         /// Whether the kernel probes connections that have been silent for long (SO_KEEPALIVE). Default true.
         public var keepAliveProbes = true
+        /// When ``HTTPClient/execute(_:retry:upTo:)`` and batches try again. Default: never.
+        public var retry = RetryPolicy.none
         /// The largest body that a collecting request accepts, in bytes. Default 64 MiB.
         public var maximumResponseBody = 64 << 20
         /// Limits on what a server may send before the body, and around it.

@@ -10,6 +10,7 @@ public enum WaitReason: Hashable, Sendable, CustomStringConvertible {
     case offload
     case childTask
     case shutdown
+    case batch
 
     /// For example `read of descriptor 7`.
     public var description: String {
@@ -24,6 +25,7 @@ public enum WaitReason: Hashable, Sendable, CustomStringConvertible {
         case .offload: "offloaded work"
         case .childTask: "child task"
         case .shutdown: "shutdown"
+        case .batch: "batch"
         }
     }
 }
