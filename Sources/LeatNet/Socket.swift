@@ -19,6 +19,8 @@ package final class Socket: PollSource, @unchecked Sendable {
     package let readSpot: ParkingSpot
     /// Made when a write first has to wait; most sockets never do.
     @exclusivity(unchecked) private var writeSpotIfAny: ParkingSpot?
+    /// Whether a task that waits to write is also woken by what arrives.
+    package var readabilityWakesWriter = false
     /// Set by ``cancelWaits()``: every wait ends at once.
     @exclusivity(unchecked) private var isCancelled = false
 
@@ -60,6 +62,7 @@ package final class Socket: PollSource, @unchecked Sendable {
         if readiness.contains(.readable) {
             isReadable = true
             readSpot.wake(.ready)
+            if readabilityWakesWriter { writeSpotIfAny?.wake(.ready) }
         }
         if readiness.contains(.writable) {
             isWritable = true

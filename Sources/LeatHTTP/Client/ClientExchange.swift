@@ -17,6 +17,10 @@ final class ClientExchange {
     @exclusivity(unchecked) private unowned(unsafe) var origin: OriginPool!
     @exclusivity(unchecked) private var receivedBefore = 0
     @exclusivity(unchecked) private var wasReused = false
+    /// The head of a response that came before all of the request was sent.
+    private var earlyHead: HTTPResponseHead?
+    /// Whether part of the request was not sent, so that the connection is of no more use.
+    private var isCutShort = false
     /// Whether the server lets the connection serve another request.
     @exclusivity(unchecked) private var serverKeepsAlive = false
     @exclusivity(unchecked) private var isComplete = false
@@ -72,7 +76,7 @@ final class ClientExchange {
         switch content.content {
         case .none:
             break
-        case .bytes(let bytes) where bytes.count <= Self.copiedSize:
+        case .bytes(let bytes) where bytes.count <= Self.copiedSize && !headerFields.contains(.expect):
             http.output += bytes
         case .bytes, .stream:
             return false
@@ -100,24 +104,73 @@ final class ClientExchange {
         )
     }
 
+    /// Sends what ``trySend()`` could not, and stops if the server answers before it has everything.
     func finishSending() async throws {
         let http = http!
+        http.inputStopsSending = { [unowned self] in try takeEarlyHead() }
+        defer { http.inputStopsSending = nil }
         do {
-            switch content.content {
-            case .bytes(let bytes) where bytes.count > Self.copiedSize:
-                try await http.send(bytes, until: sendDeadline)
-            case .stream(_, let produce):
-                let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: client.readTimeout)
-                try await produce(writer)
-                try await writer.finish()
-            default:
-                try await http.flush(until: sendDeadline)
+            try await http.flush(until: sendDeadline)
+            if try await isAnsweredBeforeBody() { return }
+            try await sendBody()
+        } catch {
+            // The server stopped listening. It may have said why: read its answer.
+            guard earlyHead != nil || isReset(error) && http.socket.mayBeReadable else {
+                throw times.describe(error, in: .send, limit: times.readTimeout, now: http.loop.now)
             }
-        } catch let error as NetworkError where error.kind == .reset && http.socket.mayBeReadable {
-            // The server stopped listening before it had everything. It may have said why: read its answer.
+            isCutShort = true
             http.output.removeAll()
+        }
+    }
+
+    private func sendBody() async throws {
+        switch content.content {
+        case .bytes(let bytes) where bytes.count > Self.copiedSize || headerFields.contains(.expect):
+            try await http.send(bytes, until: sendDeadline)
+        case .stream(_, let produce):
+            let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: client.readTimeout)
+            try await produce(writer)
+            try await writer.finish()
+        default:
+            break
+        }
+    }
+
+    private func isReset(_ error: any Error) -> Bool {
+        let cause = (error as? HTTPError)?.underlying ?? error
+        return (cause as? NetworkError)?.kind == .reset
+    }
+
+    /// Whether the final head of the response is there, although the request is still being sent.
+    private func takeEarlyHead() throws -> Bool {
+        // What sends the body may be the caller's code, which may suspend.
+        defer { http.saveWindow() }
+        while earlyHead == nil {
+            if case .head = try http.tryNext() {
+                earlyHead = try takeHead(http)
+            } else {
+                guard !http.sawEnd, try http.tryFill() else { break }
+            }
+        }
+        return earlyHead != nil
+    }
+
+    /// A request with `Expect: 100-continue` holds its body back until the server says that it wants it, or says nothing for
+    /// a second (RFC 9110 §10.1.1). Returns whether it was answered instead, and the body is not to be sent.
+    private func isAnsweredBeforeBody() async throws -> Bool {
+        guard headerFields.contains(token: "100-continue", in: .expect), framing != .none else { return false }
+        let deadline = min(http.loop.now.advanced(by: .seconds(1)), times.deadline)
+        do {
+            while try await http.fill(deadline: deadline) {
+                guard case .head = try http.tryNext() else { continue }
+                guard let head = try takeHead(http) else { return false }
+                earlyHead = head
+                isCutShort = true
+                return true
+            }
+            throw HTTPError.peerClosed
         } catch let error as NetworkError where error.kind == .timedOut {
-            throw times.describe(error, in: .send, limit: times.readTimeout, now: http.loop.now)
+            return false
         }
     }
 
@@ -157,7 +210,7 @@ final class ClientExchange {
     /// Receives the whole response.
     func collect(upTo maximum: Int) async throws -> HTTPClientResponse {
         let http = http!
-        var head: HTTPResponseHead?
+        var head = earlyHead
         var body: [UInt8] = []
         while true {
             switch try http.tryNext() {
@@ -192,7 +245,7 @@ final class ClientExchange {
     /// Hands the response to `handler`, which reads as much of the body as it likes.
     func stream<R>(to handler: (HTTPResponse, HTTPBodyReader) async throws -> R) async throws -> R {
         let http = http!
-        var head: HTTPResponseHead?
+        var head = earlyHead
         while head == nil {
             if case .head = try http.tryNext() {
                 head = try takeHead(http)
@@ -213,7 +266,7 @@ final class ClientExchange {
     /// Whether the next request may use this connection: the response was complete, both sides want to go on, and nothing
     /// else has arrived.
     var leavesConnectionReusable: Bool {
-        isComplete && serverKeepsAlive && !http.hasUnparsedBytes && !http.sawEnd
+        isComplete && !isCutShort && serverKeepsAlive && !http.hasUnparsedBytes && !http.sawEnd
             && !headerFields.contains(token: "close", in: .connection)
     }
 

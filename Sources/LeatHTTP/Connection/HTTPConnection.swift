@@ -133,6 +133,18 @@ package final class HTTPConnection {
         return UnsafeRawBufferPointer(buffer)
     }
 
+    /// Receives what is there without waiting. Returns whether there was anything, the end of the stream included.
+    package func tryFill() throws -> Bool {
+        saveWindow()
+        let count = socket.tryReceive(into: loop.scratch)
+        if count == -Int(EAGAIN) { return false }
+        if count < 0 { throw NetworkError(code: Int32(-count), operation: "read") }
+        if count == 0 { sawEnd = true }
+        bytesReceived += count
+        acceptScratch(count)
+        return true
+    }
+
     // MARK: Sending
 
     /// Sends what is in `output`, with one system call. Returns false if the kernel did not take all of it now:
@@ -166,6 +178,7 @@ package final class HTTPConnection {
         var sent = 0
         while true {
             if socket.isClosed { throw NetworkError.closed("write") }
+            if let inputStopsSending, try inputStopsSending() { throw SendingStopped() }
             let result = bytes.withUnsafeBytes { socket.trySend(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
             if result >= 0 {
                 sent += result
@@ -185,6 +198,15 @@ package final class HTTPConnection {
             }
         }
     }
+
+    /// Looked at before each piece of a long body is sent, and whenever something arrives while it waits: whether the rest
+    /// need not be sent, because the peer has answered already.
+    package var inputStopsSending: (() throws -> Bool)? {
+        didSet { socket.readabilityWakesWriter = inputStopsSending != nil }
+    }
+
+    /// Thrown by what sends once ``inputStopsSending`` has said so.
+    package struct SendingStopped: Error {}
 
     /// Drops what was received and not parsed.
     package func discardUnparsed() {
