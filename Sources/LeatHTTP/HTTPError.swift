@@ -25,6 +25,8 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         public static var invalidRequest: Kind { Kind(name: "invalid request") }
         /// The caller's body did not have the length it promised.
         public static var bodyLength: Kind { Kind(name: "wrong body length") }
+        /// A redirect that cannot be followed, or too many of them.
+        public static var redirect: Kind { Kind(name: "redirect") }
         /// The client was shut down.
         public static var shutdown: Kind { Kind(name: "client shut down") }
     }

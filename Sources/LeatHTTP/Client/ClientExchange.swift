@@ -6,9 +6,11 @@ import LeatReactor
 final class ClientExchange {
     // The parts of the request, rather than an `HTTPRequest`, which is six references to copy.
     private let method: HTTPRequest.Method
-    private let target: String
+    private let url: HTTPURL
     private let headerFields: HTTPFields
     private let content: HTTPBody
+    /// Whether the request has no fields of its own, and gets the lines that lie ready for its origin.
+    private let isPlain: Bool
     /// Outlives the exchange: it is what runs it.
     private unowned(unsafe) let client: HTTPClient
     let times: ExchangeTimes
@@ -28,22 +30,20 @@ final class ClientExchange {
 
     init(
         _ method: HTTPRequest.Method,
-        target: String,
+        _ url: HTTPURL,
         headerFields: HTTPFields,
         _ content: HTTPBody,
-        client: HTTPClient
+        client: HTTPClient,
+        _ times: ExchangeTimes,
+        isPlain: Bool = true
     ) {
         self.method = method
-        self.target = target
+        self.url = url
         self.headerFields = headerFields
         self.content = content
         self.client = client
-        let now = client.loop.now
-        times = ExchangeTimes(
-            began: now,
-            readTimeout: client.readTimeout,
-            deadline: client.totalTimeout == .max ? .distantFuture : now.advanced(nanoseconds: client.totalTimeout)
-        )
+        self.times = times
+        self.isPlain = isPlain && headerFields.isEmpty
     }
 
     /// The connection for the next attempt.
@@ -85,10 +85,10 @@ final class ClientExchange {
     }
 
     private func appendHead(to http: HTTPConnection) throws(HTTPEncodingError) {
-        if headerFields.isEmpty {
+        if isPlain {
             return try HTTPEncoder.appendPlainRequestHead(
                 method: method,
-                target: target,
+                target: url.path,
                 lines: origin.plainLines,
                 framing: framing,
                 to: &http.output
@@ -96,7 +96,7 @@ final class ClientExchange {
         }
         try HTTPEncoder.appendRequestHead(
             method: method,
-            target: target,
+            target: url.path,
             authority: origin.authority,
             headerFields: headerFields,
             framing: framing,
@@ -238,12 +238,22 @@ final class ClientExchange {
             status: head.response.status,
             headerFields: head.response.headerFields,
             body: body,
-            trailers: trailers
+            trailers: trailers,
+            url: url
         )
     }
 
-    /// Hands the response to `handler`, which reads as much of the body as it likes.
-    func stream<R>(to handler: (HTTPResponse, HTTPBodyReader) async throws -> R) async throws -> R {
+    enum StreamOutcome<R> {
+        case value(R)
+        case redirect(HTTPResponse)
+    }
+
+    /// Hands the response to `handler`, which reads as much of the body as it likes; or returns it, if it says to go
+    /// elsewhere and that is to be followed.
+    func stream<R>(
+        followingRedirects: Bool,
+        to handler: (HTTPResponse, HTTPBodyReader) async throws -> R
+    ) async throws -> StreamOutcome<R> {
         let http = http!
         var head = earlyHead
         while head == nil {
@@ -253,12 +263,17 @@ final class ClientExchange {
                 throw HTTPError.peerClosed
             }
         }
+        let response = head!.response
         let reader = HTTPBodyReader(http, times: times)
         http.saveWindow()
         defer { reader.invalidate() }
-        let result = try await handler(head!.response, reader)
+        if followingRedirects, RedirectPolicy.leads(response.status, response.headerFields) {
+            isComplete = reader.discardReceived()
+            return .redirect(response)
+        }
+        let result = try await handler(response, reader)
         isComplete = reader.discardReceived()
-        return result
+        return .value(result)
     }
 
     // MARK: Afterwards

@@ -66,6 +66,8 @@ final class ConnectionPool: @unchecked Sendable {
     private let connector: Connector
     /// The fields that every request gets unless it has them.
     let defaultFields: HTTPFields
+    /// Whether those can be sent as they lie in memory. Otherwise they are put among a request's own, and checked there.
+    let hasPlainLines: Bool
     private var origins: [Origin: OriginPool] = [:]
     /// The origin of the last request: most clients talk to one, and need no dictionary for it.
     @exclusivity(unchecked) private var lastOrigin: OriginPool?
@@ -83,7 +85,12 @@ final class ConnectionPool: @unchecked Sendable {
         connector = Connector(configuration: configuration, loop: loop)
         var fields: HTTPFields = [.accept: "*/*"]
         if let userAgent = configuration.userAgent { fields[.userAgent] = userAgent }
+        let names = Set(configuration.defaultHeaderFields.map(\.name))
+        for name in names { fields.removeAll(name) }
+        fields.append(contentsOf: configuration.defaultHeaderFields)
         defaultFields = fields
+        let checked = try? FramingFields(checking: fields, framing: .none, mayDescribeAbsentBody: false)
+        hasPlainLines = checked.map { !$0.hasHost } ?? false
     }
 
     deinit {

@@ -33,6 +33,7 @@ public final class HTTPClient: @unchecked Sendable {
         readTimeout = configuration.readTimeout.clampedNanoseconds
         firstByteTimeout = configuration.firstByteTimeout.clampedNanoseconds
         totalTimeout = configuration.totalTimeout?.clampedNanoseconds ?? .max
+        followsRedirects = configuration.redirects.limit > 0
     }
 
     /// Sends a GET request and collects the response; see ``request(_:_:headerFields:body:upTo:)``.
@@ -66,23 +67,29 @@ public final class HTTPClient: @unchecked Sendable {
         upTo maximum: Int? = nil
     ) async throws -> HTTPClientResponse {
         let maximum = maximum ?? configuration.maximumResponseBody
+        let times = timesFromNow
         let exchange = ClientExchange(
             method,
-            target: url.path,
+            url,
             headerFields: merged(headerFields),
             body,
-            client: self
+            client: self,
+            times
         )
-        return try await run(exchange, to: url) { exchange in
+        let response = try await run(exchange, to: url) { exchange in
             try await exchange.collect(upTo: maximum)
         }
+        guard followsRedirects, RedirectPolicy.isRedirect(response.status) else { return response }
+        let request = HTTPClientRequest(method, url, headerFields: headerFields, body: body)
+        return try await follow(response, of: request, upTo: maximum, times)
     }
 
     /// Sends a request and passes the head of the response and a reader for its body to `handler`, which streams it.
     ///
     /// The connection belongs to the handler until that returns. If it has not read the body to its end by then the
     /// connection is closed, so a response can be left at any point. `request` needs a scheme, an authority and a path.
-    /// Throws what `handler` throws, and otherwise as ``request(_:_:headerFields:body:upTo:)`` does.
+    /// Redirects are followed first. Throws what `handler` throws, and otherwise as
+    /// ``request(_:_:headerFields:body:upTo:)`` does.
     public func perform<R>(
         _ request: HTTPRequest,
         body: HTTPBody = .none,
@@ -96,15 +103,19 @@ public final class HTTPClient: @unchecked Sendable {
         } catch {
             throw HTTPError(.invalidRequest, "\(error)", underlying: error)
         }
-        let exchange = ClientExchange(
-            request.method,
-            target: url.path,
-            headerFields: merged(request.headerFields),
-            body,
-            client: self
-        )
-        return try await run(exchange, to: url) { exchange in
-            try await exchange.stream(to: handler)
+        var trail = RedirectTrail(configuration.redirects)
+        var hop = HTTPClientRequest(request.method, url, headerFields: request.headerFields, body: body)
+        let times = timesFromNow
+        while true {
+            let outcome = try await run(exchange(for: hop, trail, times), to: hop.url) { exchange in
+                try await exchange.stream(followingRedirects: followsRedirects, to: handler)
+            }
+            switch outcome {
+            case .value(let value):
+                return value
+            case .redirect(let response):
+                hop = try trail.follow(hop, response.status, response.headerFields)
+            }
         }
     }
 
@@ -117,10 +128,18 @@ public final class HTTPClient: @unchecked Sendable {
 
     // MARK: One exchange
 
+    let followsRedirects: Bool
+
+    var timesFromNow: ExchangeTimes {
+        let now = loop.now
+        let deadline = totalTimeout == .max ? LoopInstant.distantFuture : now.advanced(nanoseconds: totalTimeout)
+        return ExchangeTimes(began: now, readTimeout: readTimeout, deadline: deadline)
+    }
+
     /// Finds a connection, sends the request, runs `body`, and gives the connection back to the pool if its state is beyond
     /// doubt.
     @inline(__always)
-    private func run<R>(
+    func run<R>(
         _ exchange: ClientExchange,
         to url: HTTPURL,
         _ body: (ClientExchange) async throws -> R
@@ -157,9 +176,31 @@ public final class HTTPClient: @unchecked Sendable {
     /// A request's fields with the defaults that it lacks. Nothing is done for a request without fields, which gets the
     /// defaults as they lie in memory.
     private func merged(_ fields: HTTPFields) -> HTTPFields {
-        if fields.isEmpty { return fields }
-        var merged = fields
-        for field in pool.defaultFields where !fields.contains(field.name) { merged.append(field) }
-        return merged
+        if fields.isEmpty, pool.hasPlainLines { return fields }
+        return fields.adding(pool.defaultFields)
+    }
+
+    /// The exchange for a request that may have been redirected. The client's own credentials are for the origin that the
+    /// caller named, and no other.
+    func exchange(for hop: HTTPClientRequest, _ trail: RedirectTrail, _ times: ExchangeTimes) -> ClientExchange {
+        ClientExchange(
+            hop.method,
+            hop.url,
+            headerFields: trail.hasLeftOrigin
+                ? hop.headerFields.adding(pool.defaultFields.withoutCredentials) : merged(hop.headerFields),
+            hop.body,
+            client: self,
+            times,
+            isPlain: !trail.hasLeftOrigin
+        )
+    }
+}
+
+extension HTTPFields {
+    /// These fields and those of `defaults` whose names are not among them.
+    fileprivate func adding(_ defaults: HTTPFields) -> HTTPFields {
+        var all = self
+        for field in defaults where !contains(field.name) { all.append(field) }
+        return all
     }
 }

@@ -27,6 +27,11 @@ extension HTTPClient {
         public var addressLifetime = Duration.seconds(10)
         /// Whether the kernel probes connections that have been silent for long (SO_KEEPALIVE). Default true.
         public var keepAliveProbes = true
+        /// Fields that every request gets unless it has them, after `Accept: */*` and `User-Agent`. `Authorization` and
+        /// `Cookie` among them go to whichever host is asked, but not along with a redirect to another.
+        public var defaultHeaderFields = HTTPFields()
+        /// Which redirects are followed. Default: up to 10.
+        public var redirects = RedirectPolicy()
         /// When ``HTTPClient/execute(_:retry:upTo:)`` and batches try again. Default: never.
         public var retry = RetryPolicy.none
         /// The largest body that a collecting request accepts, in bytes. Default 64 MiB.
@@ -47,17 +52,23 @@ public struct HTTPClientResponse: Sendable, Hashable {
     public var body: [UInt8]
     /// The fields after a chunked body.
     public var trailers: HTTPFields
+    /// What it is the response of: after redirects, the last place.
+    public var url: HTTPURL
+    /// The redirects that led there, the first one first.
+    public var history: [HTTPRedirect] = []
 
     public init(
         status: HTTPResponse.Status,
         headerFields: HTTPFields = HTTPFields(),
         body: [UInt8] = [],
-        trailers: HTTPFields = HTTPFields()
+        trailers: HTTPFields = HTTPFields(),
+        url: HTTPURL
     ) {
         self.status = status
         self.headerFields = headerFields
         self.body = body
         self.trailers = trailers
+        self.url = url
     }
 
     /// The body as UTF-8 text, ill-formed sequences replaced. O(n).

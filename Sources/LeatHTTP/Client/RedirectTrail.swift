@@ -1,0 +1,60 @@
+import LeatReactor
+
+/// The redirects that one request has followed so far.
+struct RedirectTrail {
+    private let policy: RedirectPolicy
+    private(set) var history: [HTTPRedirect] = []
+    private(set) var hasLeftOrigin = false
+    private var visited: Set<Visit> = []
+
+    private struct Visit: Hashable {
+        let method: HTTPRequest.Method
+        let url: HTTPURL
+    }
+
+    init(_ policy: RedirectPolicy) {
+        self.policy = policy
+    }
+
+    /// The request to go on with after a response that ``RedirectPolicy/leads(_:)`` elsewhere.
+    /// Throws ``HTTPError`` of kind `.redirect`.
+    mutating func follow(
+        _ request: HTTPClientRequest,
+        _ status: HTTPResponse.Status,
+        _ fields: HTTPFields
+    ) throws(HTTPError) -> HTTPClientRequest {
+        guard history.count < policy.limit else {
+            throw HTTPError(.redirect, "more than \(policy.limit) redirects, the last at \(request.url)")
+        }
+        visited.insert(Visit(method: request.method, url: request.url))
+        let next = try policy.next(after: request, status, fields)
+        guard !visited.contains(Visit(method: next.method, url: next.url)) else {
+            throw HTTPError(.redirect, "the redirects lead back to \(next.url)")
+        }
+        history.append(HTTPRedirect(url: request.url, status: status))
+        if !next.url.hasSameOrigin(as: request.url) { hasLeftOrigin = true }
+        return next
+    }
+}
+
+extension HTTPClient {
+    /// Goes where a response points to, until there is one that does not.
+    func follow(
+        _ first: HTTPClientResponse,
+        of request: HTTPClientRequest,
+        upTo maximum: Int,
+        _ times: ExchangeTimes
+    ) async throws -> HTTPClientResponse {
+        var trail = RedirectTrail(configuration.redirects)
+        var (hop, response) = (request, first)
+        while RedirectPolicy.leads(response.status, response.headerFields) {
+            hop = try trail.follow(hop, response.status, response.headerFields)
+            response = try await run(exchange(for: hop, trail, times), to: hop.url) { exchange in
+                try await exchange.collect(upTo: maximum)
+            }
+        }
+        response.url = hop.url
+        response.history = trail.history
+        return response
+    }
+}
