@@ -11,6 +11,8 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
 
         /// No connection could be made.
         public static var connect: Kind { Kind(name: "connect") }
+        /// TLS could not be agreed on, or failed: ``underlying`` is a `TLSError` that says whether it was the certificate.
+        public static var tls: Kind { Kind(name: "TLS") }
         /// The connection failed during the exchange.
         public static var connection: Kind { Kind(name: "connection") }
         /// The peer ended the connection in the middle of a message, or without an answer.
@@ -88,6 +90,9 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
     package static func wrapping(_ error: any Error, as kind: Kind = .connection) -> any Error {
         switch error {
         case let error as NetworkError: HTTPError(kind, error.description, underlying: error)
+        case let error as TLSError:
+            // To HTTP it is the same as a connection that ends in the middle of a message (RFC 9112 §9.8).
+            HTTPError(error.kind == .truncated ? .incomplete : .tls, error.description, underlying: error)
         case let error as HTTPParseError: HTTPError(.malformed, error.description, underlying: error)
         default: error
         }

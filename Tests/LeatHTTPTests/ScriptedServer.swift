@@ -4,10 +4,11 @@ import LeatLoop
 import LeatNet
 import LeatReactor
 
-/// Runs a body on a loop whose time moves by itself when nothing happens: timeouts cost no time.
-func runHTTPLoop(_ body: sending @escaping () async throws -> Void) throws {
+/// Runs a body on a loop whose time moves by itself when nothing happens: timeouts cost no time. With a peer in another
+/// process something can be about to happen that the loop cannot know of, so there it has to be `realTime`.
+func runHTTPLoop(realTime: Bool = false, _ body: sending @escaping () async throws -> Void) throws {
     var configuration = EventLoop.Configuration()
-    configuration.clock = .manual(ManualClock(autojump: true))
+    if !realTime { configuration.clock = .manual(ManualClock(autojump: true)) }
     configuration.debug = false
     try EventLoop.run(configuration: configuration, body)
 }

@@ -29,6 +29,7 @@ enum Help {
           --retry N               tries after the first that failed (default 0); see below
           --timeout TIME          for each try, such as 30, 1.5, 500ms or 2m (default 60)
           --header 'Name: value'  a field of every request; can be repeated; a request's own take precedence
+          --cacert FILE           certificates to trust for https, as PEM, instead of the system's
           --max-body SIZE         the largest body that is accepted, such as 64K or 10M (default 64M)
           --body text|base64|none how bodies are printed (default text; one that is not UTF-8 is printed as base64)
 
@@ -51,6 +52,8 @@ enum Help {
         options:
           --port N     the port (default 8080; 0 lets the system choose)
           --host IP    the address to listen at (default 127.0.0.1)
+          --cert FILE  the certificate chain, as PEM: https is served; needs --key
+          --key FILE   the certificate's key, as PEM without a passphrase
 
         Prints the address once it listens. SIGINT and SIGTERM end it when the requests under way are answered.
         exit status: 0 ended by a signal, 1 it could not listen, 2 the command line is wrong

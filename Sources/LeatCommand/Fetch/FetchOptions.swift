@@ -13,6 +13,7 @@ struct FetchOptions: Sendable {
     var headerFields = HTTPFields()
     var maximumBody = 64 << 20
     var bodyForm = BodyForm.text
+    var trustRoots = TLSConfiguration.TrustRoots.system
 
     init() {}
 
@@ -39,6 +40,7 @@ struct FetchOptions: Sendable {
         case "--timeout": timeout = try arguments.duration(of: option)
         case "--max-body": maximumBody = try arguments.size(of: option)
         case "--header", "-H": headerFields.append(try Self.field(try arguments.value(of: option)))
+        case "--cacert": trustRoots = .file(try arguments.value(of: option))
         case "--body":
             let form = try arguments.value(of: option)
             guard let form = BodyForm(rawValue: form) else {

@@ -36,6 +36,8 @@ final class FetchRun: @unchecked Sendable {
         var configuration = HTTPClient.Configuration()
         configuration.maximumConnections = options.concurrency
         configuration.maximumConnectionsPerHost = options.concurrency
+        configuration.redirects = .none
+        configuration.tls.trustRoots = options.trustRoots
         configuration.totalTimeout = options.timeout
         configuration.readTimeout = options.timeout
         configuration.connectTimeout = min(options.timeout, .seconds(30))

@@ -9,6 +9,7 @@ struct ServeOptions: Sendable {
 
     var content: Content
     var address = SocketAddress.loopback(port: 8080)
+    var tls: TLSConfiguration?
 
     init(content: Content) {
         self.content = content
@@ -20,6 +21,8 @@ struct ServeOptions: Sendable {
         var echo = false
         var host = "127.0.0.1"
         var port = 8080
+        var certificate: String?
+        var key: String?
         while let word = try arguments.next() {
             switch word {
             case .operand(let path):
@@ -28,6 +31,8 @@ struct ServeOptions: Sendable {
             case .option("--echo"): echo = true
             case .option("--host"): host = try arguments.value(of: "--host")
             case .option("--port"), .option("-p"): port = try arguments.number(of: "--port", in: 0...65535)
+            case .option("--cert"): certificate = try arguments.value(of: "--cert")
+            case .option("--key"): key = try arguments.value(of: "--key")
             case .option(let option): throw UsageError("there is no option '\(option)'; see 'leat serve --help'")
             }
         }
@@ -36,6 +41,12 @@ struct ServeOptions: Sendable {
         case (nil, true): content = .echo
         case (.some, true): throw UsageError("either a directory or --echo, not both")
         case (nil, false): throw UsageError("what is to be served? A directory, or --echo; see 'leat serve --help'")
+        }
+        switch (certificate, key) {
+        case (nil, nil): break
+        case (let certificate?, let key?):
+            tls = TLSConfiguration(certificateChainFile: certificate, privateKeyFile: key)
+        default: throw UsageError("https needs both: --cert and --key")
         }
         guard let address = SocketAddress(ip: host, port: UInt16(port)) else {
             throw UsageError("--host takes an IP address such as 127.0.0.1 or ::1, not '\(host)'")

@@ -15,11 +15,13 @@ struct ServeProgram: LoopProgram {
             let files = try FileServer(directory: path)
             handler = { request, _ in try await files.answer(request) }
         }
-        let server = try HTTPServer.bind(to: Self.options.address, handler: handler)
+        var configuration = HTTPServer.Configuration()
+        configuration.tls = Self.options.tls
+        let server = try HTTPServer.bind(to: Self.options.address, configuration: configuration, handler: handler)
         let signals = try TerminationSignals { server.beginGracefulShutdown() }
         try signals.watch(on: .current)
         defer { signals.ignore(on: .current) }
-        print("listening on http://\(server.localAddress)/")
+        print("listening on \(Self.options.tls == nil ? "http" : "https")://\(server.localAddress)/")
         fflush(nil)
         try await server.run()
     }

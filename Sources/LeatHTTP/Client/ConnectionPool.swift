@@ -1,4 +1,3 @@
-import Glibc
 import LeatLoop
 import LeatNet
 import LeatReactor
@@ -20,17 +19,13 @@ final class PooledConnection {
         retires = lifetime.map { http.loop.now.advanced(by: $0) } ?? .distantFuture
     }
 
-    /// Whether an idle connection can take a request. Bytes that arrive while nobody asked for any poison it, for they
-    /// would answer the next request; so does the end of the stream. Without an event there is nothing to ask the kernel.
-    fileprivate var isUsable: Bool {
-        guard !http.socket.isClosed, http.loop.now < retires else { return false }
-        guard http.socket.mayBeReadable else { return true }
-        return http.socket.tryReceive(into: http.loop.scratch) == -Int(EAGAIN)
-    }
+    /// Whether an idle connection can take a request.
+    fileprivate var isUsable: Bool { http.loop.now < retires && http.isQuiet }
 }
 
 /// The connections to one origin, and the requests that wait for one.
 final class OriginPool {
+    let isSecure: Bool
     let host: String
     let port: UInt16
     /// What `Host` says.
@@ -44,6 +39,7 @@ final class OriginPool {
     @exclusivity(unchecked) fileprivate var waiters = WaitQueue()
 
     init(_ url: HTTPURL, defaultFields: HTTPFields) {
+        isSecure = url.isSecure
         host = url.host
         port = url.port
         authority = url.authority
@@ -57,6 +53,7 @@ final class OriginPool {
 /// Confined to its loop, like the client that owns it.
 final class ConnectionPool: @unchecked Sendable {
     private struct Origin: Hashable {
+        let isSecure: Bool
         let host: String
         let port: UInt16
     }
@@ -130,8 +127,10 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// Where the connections to a URL's host are kept.
     func origin(of url: HTTPURL) -> OriginPool {
-        if let last = lastOrigin, last.port == url.port, last.host == url.host { return last }
-        let key = Origin(host: url.host, port: url.port)
+        if let last = lastOrigin, last.port == url.port, last.isSecure == url.isSecure, last.host == url.host {
+            return last
+        }
+        let key = Origin(isSecure: url.isSecure, host: url.host, port: url.port)
         let origin = origins[key] ?? OriginPool(url, defaultFields: defaultFields)
         origins[key] = origin
         lastOrigin = origin

@@ -14,11 +14,33 @@ final class Connector {
         addresses = AddressCache(loop: loop, timeToLive: configuration.addressLifetime)
     }
 
-    /// Throws ``HTTPError`` of kind `.connect` or `.timeout`, or `CancellationError`.
+    /// Made for the first `https` request: it reads certificates, and loads OpenSSL.
+    private lazy var tls = Result { () throws(TLSError) in try TLSContext(configuration.tls, role: .client) }
+
+    /// Throws ``HTTPError`` of kind `.connect`, `.tls` or `.timeout`, or `CancellationError`.
     func connect(to origin: OriginPool, _ times: ExchangeTimes) async throws -> HTTPConnection {
         let socket = try await open(origin, times)
         if configuration.keepAliveProbes { socket.enableKeepAlive() }
-        return HTTPConnection(socket: socket, role: .response, limits: configuration.limits)
+        let tls = origin.isSecure ? try await shakeHands(socket, origin, times) : nil
+        return HTTPConnection(socket: socket, tls: tls, role: .response, limits: configuration.limits)
+    }
+
+    private func shakeHands(_ socket: Socket, _ origin: OriginPool, _ times: ExchangeTimes) async throws -> TLSChannel {
+        do {
+            return try await phase(.tls, configuration.tlsTimeout, times) { deadline in
+                let channel = try TLSChannel(
+                    try tls.get(),
+                    socket: socket,
+                    serverName: origin.host,
+                    port: origin.port
+                )
+                try await channel.handshake(until: deadline)
+                return channel
+            }
+        } catch {
+            socket.close()
+            throw error
+        }
     }
 
     private func open(_ origin: OriginPool, _ times: ExchangeTimes) async throws -> Socket {

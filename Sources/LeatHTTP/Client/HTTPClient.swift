@@ -146,9 +146,6 @@ public final class HTTPClient: @unchecked Sendable {
     ) async throws -> R {
         loop.preconditionOnLoop()
         if Task.isCancelled { throw CancellationError() }
-        guard !url.isSecure else {
-            throw HTTPError(.invalidRequest, "https is not available in this version: \(url)")
-        }
         let origin = pool.origin(of: url)
         var isRepeat = false
         while true {

@@ -1,3 +1,5 @@
+public import LeatNet
+
 extension HTTPClient {
     /// How a client behaves. Every limit has a default.
     public struct Configuration: Sendable {
@@ -27,6 +29,8 @@ extension HTTPClient {
         public var addressLifetime = Duration.seconds(10)
         /// Whether the kernel probes connections that have been silent for long (SO_KEEPALIVE). Default true.
         public var keepAliveProbes = true
+        /// Whom to trust, and as whom to appear, with `https`. OpenSSL 3 is loaded when the first such request is made.
+        public var tls = TLSConfiguration()
         /// Fields that every request gets unless it has them, after `Accept: */*` and `User-Agent`. `Authorization` and
         /// `Cookie` among them go to whichever host is asked, but not along with a redirect to another.
         public var defaultHeaderFields = HTTPFields()

@@ -10,6 +10,8 @@ package import LeatReactor
 /// connection has none.
 package final class HTTPConnection {
     package let socket: Socket
+    /// What lies between the socket and HTTP, for `https`.
+    package let tls: TLSChannel?
     package let loop: EventLoop
     /// Whether waits look out for the cancellation of their task. A client's do, for a task may end with one request; a
     /// server cancels its connections itself, by ``Socket/cancelWaits()``, and saves the handler.
@@ -26,8 +28,9 @@ package final class HTTPConnection {
     /// Bytes received since the connection was made.
     @exclusivity(unchecked) package private(set) var bytesReceived = 0
 
-    package init(socket: Socket, role: HTTPParser.Role, limits: HTTPLimits) {
+    package init(socket: Socket, tls: TLSChannel? = nil, role: HTTPParser.Role, limits: HTTPLimits) {
         self.socket = socket
+        self.tls = tls
         loop = socket.loop
         waitsCancellably = role == .response
         parser = HTTPParser(role: role, limits: limits)
@@ -77,7 +80,7 @@ package final class HTTPConnection {
         if !loop.spendBudget() { await Task.yield() }
         while true {
             if socket.isClosed { throw NetworkError.closed("read") }
-            let count = socket.tryReceive(into: loop.scratch)
+            let count = tryReceive()
             if count > 0 {
                 bytesReceived += count
                 acceptScratch(count)
@@ -87,7 +90,7 @@ package final class HTTPConnection {
                 sawEnd = true
                 return false
             }
-            guard count == -Int(EAGAIN) else { throw NetworkError(code: Int32(-count), operation: "read") }
+            guard count == -Int(EAGAIN) else { throw failure(count, "read") }
             let until = min(loop.now.advanced(nanoseconds: timeout), deadline)
             let reason = WaitReason.read(descriptor: socket.descriptor)
             var wake = socket.readableNow
@@ -100,6 +103,28 @@ package final class HTTPConnection {
             if wake == .deadline { throw NetworkError.timedOut("read") }
             if wake == .cancelled { throw CancellationError() }
         }
+    }
+
+    @inline(__always)
+    private func tryReceive() -> Int {
+        if let tls { tls.tryReceive(into: loop.scratch) } else { socket.tryReceive(into: loop.scratch) }
+    }
+
+    @inline(__always)
+    private func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
+        if let tls { tls.trySend(bytes) } else { socket.trySend(bytes) }
+    }
+
+    private func failure(_ result: Int, _ operation: String) -> any Error {
+        tls?.failure ?? NetworkError(code: Int32(-result), operation: operation)
+    }
+
+    /// Whether nothing has arrived since the last message: bytes that nobody asked for would answer the next request, and
+    /// after the end of the stream there is no next one. Without an event there is nothing to ask the kernel.
+    package var isQuiet: Bool {
+        guard !socket.isClosed, window.isEmpty else { return false }
+        guard socket.mayBeReadable || tls?.hasBufferedInput == true else { return true }
+        return tryReceive() == -Int(EAGAIN)
     }
 
     private func acceptScratch(_ count: Int) {
@@ -136,9 +161,9 @@ package final class HTTPConnection {
     /// Receives what is there without waiting. Returns whether there was anything, the end of the stream included.
     package func tryFill() throws -> Bool {
         saveWindow()
-        let count = socket.tryReceive(into: loop.scratch)
+        let count = tryReceive()
         if count == -Int(EAGAIN) { return false }
-        if count < 0 { throw NetworkError(code: Int32(-count), operation: "read") }
+        if count < 0 { throw failure(count, "read") }
         if count == 0 { sawEnd = true }
         bytesReceived += count
         acceptScratch(count)
@@ -152,7 +177,7 @@ package final class HTTPConnection {
     @inline(__always)
     package func tryFlush() -> Bool {
         guard !output.isEmpty else { return true }
-        let sent = output.withUnsafeBytes { socket.trySend($0) }
+        let sent = output.withUnsafeBytes { trySend($0) }
         if sent == output.count {
             output.removeAll(keepingCapacity: true)
             return true
@@ -179,7 +204,7 @@ package final class HTTPConnection {
         while true {
             if socket.isClosed { throw NetworkError.closed("write") }
             if let inputStopsSending, try inputStopsSending() { throw SendingStopped() }
-            let result = bytes.withUnsafeBytes { socket.trySend(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
+            let result = bytes.withUnsafeBytes { trySend(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
             if result >= 0 {
                 sent += result
                 if sent == bytes.count { return }
@@ -194,7 +219,7 @@ package final class HTTPConnection {
                 case .cancelled: throw CancellationError()
                 }
             } else {
-                throw NetworkError(code: Int32(-result), operation: "write")
+                throw failure(result, "write")
             }
         }
     }
@@ -213,8 +238,15 @@ package final class HTTPConnection {
         window = UnsafeRawBufferPointer(start: nil, count: 0)
     }
 
+    /// Ends the sending direction: the peer reads an end of stream and may still answer.
+    package func finishWriting() {
+        tls?.sendCloseNotify()
+        socket.finishWriting()
+    }
+
     package func close() {
         discardUnparsed()
+        tls?.sendCloseNotify()
         socket.close()
     }
 }

@@ -30,14 +30,22 @@ public final class HTTPServer: @unchecked Sendable {
     // The configuration's timeouts in nanoseconds: arithmetic on `Duration` is no work for every request.
     let headTimeout, idleTimeout, bodyTimeout, writeTimeout: Int64
     private let listener: TCPListener
+    private let tls: TLSContext?
     private let places: AsyncSemaphore
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
     /// Where ``run()`` waits for the last connection to end.
     private let drained: ParkingSpot
     private(set) var isShuttingDown = false
 
-    private init(listener: TCPListener, configuration: Configuration, loop: EventLoop, handler: @escaping Handler) {
+    private init(
+        listener: TCPListener,
+        tls: TLSContext?,
+        configuration: Configuration,
+        loop: EventLoop,
+        handler: @escaping Handler
+    ) {
         self.listener = listener
+        self.tls = tls
         self.configuration = configuration
         self.loop = loop
         self.handler = handler
@@ -49,7 +57,8 @@ public final class HTTPServer: @unchecked Sendable {
         drained = ParkingSpot(loop: loop)
     }
 
-    /// Listens at `address`; ``run()`` serves. Call it on the loop. Throws `NetworkError`, `.addressInUse` among others.
+    /// Listens at `address`; ``run()`` serves. Call it on the loop. Throws `NetworkError`, `.addressInUse` among others, or
+    /// `TLSError` if the configuration's certificate cannot be used.
     public static func bind(
         to address: SocketAddress,
         configuration: Configuration = Configuration(),
@@ -57,12 +66,14 @@ public final class HTTPServer: @unchecked Sendable {
         handler: @escaping Handler
     ) throws -> HTTPServer {
         loop.preconditionOnLoop()
+        var tls: TLSContext?
+        if let configuration = configuration.tls { tls = try TLSContext(configuration, role: .server) }
         let listener = try TCPListener.bind(
             to: address,
             backlog: configuration.backlog,
             reusePort: configuration.reusePort
         )
-        return HTTPServer(listener: listener, configuration: configuration, loop: loop, handler: handler)
+        return HTTPServer(listener: listener, tls: tls, configuration: configuration, loop: loop, handler: handler)
     }
 
     /// Connections that are open.
@@ -118,7 +129,16 @@ public final class HTTPServer: @unchecked Sendable {
     // MARK: Connections
 
     private func start(_ socket: Socket) {
-        let connection = ServerConnection(socket: socket, server: self)
+        var channel: TLSChannel?
+        if let tls {
+            channel = try? TLSChannel(tls, socket: socket)
+            // OpenSSL has no memory left for another connection.
+            guard channel != nil else {
+                socket.close()
+                return places.release()
+            }
+        }
+        let connection = ServerConnection(socket: socket, tls: channel, server: self)
         connections[ObjectIdentifier(connection)] = connection
         connection.task = Task(executorPreference: loop.preference) {
             await connection.serve()

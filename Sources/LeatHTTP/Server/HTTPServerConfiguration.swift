@@ -1,3 +1,5 @@
+public import LeatNet
+
 extension HTTPServer {
     /// How a server behaves. Every limit has a default.
     public struct Configuration: Sendable {
@@ -7,6 +9,9 @@ extension HTTPServer {
         public var backlog = 4_096
         /// Whether several processes may listen at the address (SO_REUSEPORT). Default false.
         public var reusePort = false
+        /// The certificate with which `https` is served; nil for `http`. Default nil. The handshake has to be over within
+        /// ``headTimeout``.
+        public var tls: TLSConfiguration?
         /// From the first byte of a request, or the beginning of a connection, to the end of the head. Default 30 s.
         public var headTimeout = Duration.seconds(30)
         /// How long a connection may lie unused between requests. Default 75 s.

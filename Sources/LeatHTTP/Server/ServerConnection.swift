@@ -16,8 +16,8 @@ final class ServerConnection: @unchecked Sendable {
     /// The request that is being answered. Here and not in the functions' frames, which would all hold copies of it.
     @exclusivity(unchecked) private var head: HTTPRequestHead!
 
-    init(socket: Socket, server: HTTPServer) {
-        http = HTTPConnection(socket: socket, role: .request, limits: server.configuration.limits)
+    init(socket: Socket, tls: TLSChannel?, server: HTTPServer) {
+        http = HTTPConnection(socket: socket, tls: tls, role: .request, limits: server.configuration.limits)
         self.server = server
     }
 
@@ -42,6 +42,7 @@ final class ServerConnection: @unchecked Sendable {
     func serve() async {
         defer { http.close() }
         do {
+            if let tls = http.tls { try await shakeHands(tls) }
             var isFirst = true
             while try await nextRequest(isFirst: isFirst) {
                 isFirst = false
@@ -55,6 +56,11 @@ final class ServerConnection: @unchecked Sendable {
         } catch {
             // The client is gone, too slow, or the server is ending: there is nobody to tell.
         }
+    }
+
+    @inline(never)
+    private func shakeHands(_ tls: TLSChannel) async throws {
+        try await tls.handshake(until: loop.now.advanced(nanoseconds: server.headTimeout))
     }
 
     /// Waits until the parser has the head of the next request. Returns false if the client has closed the connection
@@ -247,7 +253,7 @@ final class ServerConnection: @unchecked Sendable {
     /// the connection, and the response with it (RFC 9112 §9.6).
     @inline(never)
     private func linger() async {
-        http.socket.finishWriting()
+        http.finishWriting()
         let deadline = loop.now.advanced(by: .seconds(1))
         var budget = 64
         while budget > 0, (try? await http.fill(deadline: deadline)) == true {
