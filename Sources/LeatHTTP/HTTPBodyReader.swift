@@ -14,6 +14,8 @@ import LeatReactor
 public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     private let connection: HTTPConnection?
     private let times: ExchangeTimes
+    /// What undoes the coding of the body, if it has one.
+    private let decoder: ContentDecoder?
     /// What more than this many bytes of body are answered with.
     private let maximum: Int
     private var received = 0
@@ -36,11 +38,13 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         _ connection: HTTPConnection?,
         times: ExchangeTimes,
         maximum: Int = .max,
-        awaitsContinue: Bool = false
+        awaitsContinue: Bool = false,
+        decoder: ContentDecoder? = nil
     ) {
         self.connection = connection
         self.times = times
         self.maximum = maximum
+        self.decoder = decoder
         self.awaitsContinue = awaitsContinue
         isFinished = connection == nil
     }
@@ -53,7 +57,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         guard !isInvalid else {
             throw HTTPError(.invalidRequest, "this body was read after the exchange it belongs to had ended")
         }
-        guard !isFinished, let connection else { return nil }
+        guard !isFinished || decoder != nil, let connection else { return nil }
         if Task.isCancelled { throw CancellationError() }
         do {
             if awaitsContinue {
@@ -61,7 +65,15 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
                 connection.output += "HTTP/1.1 100 Continue\r\n\r\n".utf8
                 try await connection.flush(until: connection.loop.now.advanced(nanoseconds: times.readTimeout))
             }
-            return try await next(connection)
+            guard let decoder else { return try await next(connection) }
+            while true {
+                if let piece = try decoder.next() { return piece }
+                guard !isFinished, let coded = try await next(connection) else {
+                    try decoder.finish()
+                    return nil
+                }
+                decoder.feed(coded)
+            }
         } catch {
             isInvalid = true
             throw times.describe(error, in: .read, limit: times.readTimeout, now: connection.loop.now)

@@ -23,6 +23,12 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         public static var malformed: Kind { Kind(name: "malformed message") }
         /// A body was larger than the caller or the configuration allows.
         public static var bodyTooLarge: Kind { Kind(name: "body too large") }
+        /// A body is not what its `Content-Encoding` says: damaged, followed by something else, or coded too many times.
+        public static var contentCoding: Kind { Kind(name: "content coding") }
+        /// A compressed body became so much larger that it is taken for an attack.
+        public static var compressionRatio: Kind { Kind(name: "compression ratio") }
+        /// A library that is loaded when it is first needed is not installed.
+        public static var libraryUnavailable: Kind { Kind(name: "library unavailable") }
         /// The caller asked for something that cannot be sent, such as a field value with a line end in it.
         public static var invalidRequest: Kind { Kind(name: "invalid request") }
         /// The caller's body did not have the length it promised.

@@ -47,7 +47,8 @@ struct ClientTests {
             #expect(lines[1] == "Host: \(server.listener.localAddress)")
             #expect(
                 Set(lines[2...]) == [
-                    "Content-Type: text/plain", "Accept: */*", "User-Agent: leat", "Content-Length: 2", "hi",
+                    "Content-Type: text/plain", "Accept: */*", "Accept-Encoding: gzip, deflate", "User-Agent: leat",
+                    "Content-Length: 2", "hi",
                 ]
             )
         }

@@ -48,6 +48,26 @@ static inline void clinux_set_current_faults(void *faults) { clinux_thread_fault
 // How many forks lie between this process and the first that asked: a loop does not survive one.
 int clinux_fork_count(void);
 
+// zlib's z_stream, so that the library can be loaded at run time and no header of it is needed to build. The layout has
+// been the same since zlib 1.0.
+struct clinux_zlib_stream {
+    const uint8_t *next_in;
+    unsigned int avail_in;
+    unsigned long total_in;
+    uint8_t *next_out;
+    unsigned int avail_out;
+    unsigned long total_out;
+    const char *msg;
+    void *state;
+    void *zalloc;
+    void *zfree;
+    void *opaque;
+    int data_type;
+    unsigned long adler;
+    unsigned long reserved;
+};
+_Static_assert(sizeof(void *) != 8 || sizeof(struct clinux_zlib_stream) == 112, "z_stream has 112 bytes");
+
 // accept4(2), non-blocking and close-on-exec. Not inline: its declaration needs _GNU_SOURCE, and under that fd_set has
 // another field name than in Swift's Glibc module, with which this one must agree.
 int clinux_accept(int fd, struct sockaddr *address, socklen_t *length);

@@ -29,6 +29,7 @@ enum Help {
           --retry N               tries after the first that failed (default 0); see below
           --timeout TIME          for each try, such as 30, 1.5, 500ms or 2m (default 60)
           --header 'Name: value'  a field of every request; can be repeated; a request's own take precedence
+          --compressed            ask for compressed responses, and print them decompressed
           --cacert FILE           certificates to trust for https, as PEM, instead of the system's
           --max-body SIZE         the largest body that is accepted, such as 64K or 10M (default 64M)
           --body text|base64|none how bodies are printed (default text; one that is not UTF-8 is printed as base64)

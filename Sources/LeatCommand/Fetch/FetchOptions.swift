@@ -13,6 +13,8 @@ struct FetchOptions: Sendable {
     var headerFields = HTTPFields()
     var maximumBody = 64 << 20
     var bodyForm = BodyForm.text
+    /// Whether compressed responses are asked for, and decompressed.
+    var compressed = false
     var trustRoots = TLSConfiguration.TrustRoots.system
 
     init() {}
@@ -40,6 +42,7 @@ struct FetchOptions: Sendable {
         case "--timeout": timeout = try arguments.duration(of: option)
         case "--max-body": maximumBody = try arguments.size(of: option)
         case "--header", "-H": headerFields.append(try Self.field(try arguments.value(of: option)))
+        case "--compressed": compressed = true
         case "--cacert": trustRoots = .file(try arguments.value(of: option))
         case "--body":
             let form = try arguments.value(of: option)

@@ -37,6 +37,7 @@ final class FetchRun: @unchecked Sendable {
         configuration.maximumConnections = options.concurrency
         configuration.maximumConnectionsPerHost = options.concurrency
         configuration.redirects = .none
+        configuration.decompresses = options.compressed
         configuration.tls.trustRoots = options.trustRoots
         configuration.totalTimeout = options.timeout
         configuration.readTimeout = options.timeout

@@ -11,6 +11,7 @@ final class ClientExchange {
     private let content: HTTPBody
     /// Whether the request has no fields of its own, and gets the lines that lie ready for its origin.
     private let isPlain: Bool
+    private let callerAcceptsAnyCoding: Bool
     /// Outlives the exchange: it is what runs it.
     private unowned(unsafe) let client: HTTPClient
     let times: ExchangeTimes
@@ -35,7 +36,8 @@ final class ClientExchange {
         _ content: HTTPBody,
         client: HTTPClient,
         _ times: ExchangeTimes,
-        isPlain: Bool = true
+        isPlain: Bool = true,
+        acceptsAnyCoding: Bool = true
     ) {
         self.method = method
         self.url = url
@@ -43,6 +45,7 @@ final class ClientExchange {
         self.content = content
         self.client = client
         self.times = times
+        callerAcceptsAnyCoding = acceptsAnyCoding
         self.isPlain = isPlain && headerFields.isEmpty
     }
 
@@ -212,25 +215,40 @@ final class ClientExchange {
         let http = http!
         var head = earlyHead
         var body: [UInt8] = []
+        var decoder: ContentDecoder?
+        if head?.hasContentEncoding == true { decoder = try self.decoder(for: &head) }
         while true {
             switch try http.tryNext() {
             case .head:
                 head = try takeHead(http)
-                guard case .length(let length) = head?.framing else { continue }
+                if head?.hasContentEncoding == true { decoder = try self.decoder(for: &head) }
+                guard decoder == nil, case .length(let length) = head?.framing else { continue }
                 guard length <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
                 body.reserveCapacity(length)
             case .body(let bytes):
+                if let decoder {
+                    try decoder.decode(bytes, appendingTo: &body, upTo: maximum)
+                    continue
+                }
                 guard body.count + bytes.count <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
                 body.append(contentsOf: bytes)
             case .end:
+                try decoder?.finish()
                 isComplete = true
                 return response(head!, body, trailers: http.parser.takeTrailers())
             case nil:
                 if try await http.fill(timeout: patience, deadline: times.deadline) { continue }
                 guard case .endOfBody = try http.parser.finish() else { throw HTTPError.peerClosed }
+                try decoder?.finish()
                 return response(head!, body, trailers: HTTPFields())
             }
         }
+    }
+
+    /// What undoes the coding of the body. Nothing does if the caller has said which codings it wants.
+    private func decoder(for head: inout HTTPResponseHead?) throws(HTTPError) -> ContentDecoder? {
+        guard client.configuration.decompresses, callerAcceptsAnyCoding else { return nil }
+        return try ContentDecoder.forResponse(&head!)
     }
 
     private func response(_ head: HTTPResponseHead, _ body: [UInt8], trailers: HTTPFields) -> HTTPClientResponse {
@@ -263,8 +281,9 @@ final class ClientExchange {
                 throw HTTPError.peerClosed
             }
         }
+        let decoder = head!.hasContentEncoding ? try decoder(for: &head) : nil
         let response = head!.response
-        let reader = HTTPBodyReader(http, times: times)
+        let reader = HTTPBodyReader(http, times: times, decoder: decoder)
         http.saveWindow()
         defer { reader.invalidate() }
         if followingRedirects, RedirectPolicy.leads(response.status, response.headerFields) {

@@ -74,7 +74,8 @@ public final class HTTPClient: @unchecked Sendable {
             headerFields: merged(headerFields),
             body,
             client: self,
-            times
+            times,
+            acceptsAnyCoding: headerFields.isEmpty || !headerFields.contains(.acceptEncoding)
         )
         let response = try await run(exchange, to: url) { exchange in
             try await exchange.collect(upTo: maximum)
@@ -188,7 +189,8 @@ public final class HTTPClient: @unchecked Sendable {
             hop.body,
             client: self,
             times,
-            isPlain: !trail.hasLeftOrigin
+            isPlain: !trail.hasLeftOrigin,
+            acceptsAnyCoding: !hop.headerFields.contains(.acceptEncoding)
         )
     }
 }

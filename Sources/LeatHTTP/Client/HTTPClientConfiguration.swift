@@ -29,6 +29,9 @@ extension HTTPClient {
         public var addressLifetime = Duration.seconds(10)
         /// Whether the kernel probes connections that have been silent for long (SO_KEEPALIVE). Default true.
         public var keepAliveProbes = true
+        /// Whether compressed bodies are asked for (`Accept-Encoding: gzip, deflate`) and decompressed, by the system's zlib.
+        /// A request that brings an `Accept-Encoding` of its own gets the body as it is sent. Default true.
+        public var decompresses = true
         /// Whom to trust, and as whom to appear, with `https`. OpenSSL 3 is loaded when the first such request is made.
         public var tls = TLSConfiguration()
         /// Fields that every request gets unless it has them, after `Accept: */*` and `User-Agent`. `Authorization` and

@@ -40,4 +40,6 @@ package struct HTTPResponseHead: Hashable, Sendable {
     package var keepAlive: Bool
     /// Whether this is a 1xx response other than 101: no body and no `.end` follow, but another head.
     package var isInterim: Bool
+    /// Whether the body is coded, or said to be: there is a `Content-Encoding`.
+    package var hasContentEncoding: Bool
 }

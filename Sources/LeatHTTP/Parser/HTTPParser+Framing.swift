@@ -22,6 +22,8 @@ extension HTTPParser {
             if phase != .trailers { noteConnection(line + value.lowerBound, value.count) }
         case 14 where ASCII.equalsIgnoringCase(line, 14, "content-length"):
             try noteContentLength(line, nameLength, value)
+        case 16 where ASCII.equalsIgnoringCase(line, 16, "content-encoding"):
+            flags.insert(.contentEncoding)
         case 17 where ASCII.equalsIgnoringCase(line, 17, "transfer-encoding"):
             try noteTransferEncoding(line, nameLength, value)
         default:
@@ -220,7 +222,8 @@ extension HTTPParser {
             version: version,
             framing: framing,
             keepAlive: keepsAlive && framing != .untilClose && framing != .tunnel,
-            isInterim: isInterim
+            isInterim: isInterim,
+            hasContentEncoding: flags.contains(.contentEncoding)
         )
     }
 

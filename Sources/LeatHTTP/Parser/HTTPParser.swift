@@ -57,6 +57,7 @@ package struct HTTPParser: Sendable {
         static var expectContinue: Flags { Flags(rawValue: 1 << 6) }
         static var contentLength: Flags { Flags(rawValue: 1 << 7) }
         static var skippedEmptyLine: Flags { Flags(rawValue: 1 << 8) }
+        static var contentEncoding: Flags { Flags(rawValue: 1 << 9) }
     }
 
     /// The method of the request that the next response answers, as far as it bears on framing.
