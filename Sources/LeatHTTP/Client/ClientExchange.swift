@@ -207,6 +207,7 @@ final class ClientExchange {
             throw HTTPError(.malformed, "the server switched protocols unasked (\(head.response.status.code))")
         }
         serverKeepsAlive = head.keepAlive
+        if let cookies = client.configuration.cookies { cookies.store(head.response.headerFields, from: url) }
         return head
     }
 

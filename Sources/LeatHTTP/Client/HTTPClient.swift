@@ -71,7 +71,7 @@ public final class HTTPClient: @unchecked Sendable {
         let exchange = ClientExchange(
             method,
             url,
-            headerFields: merged(headerFields),
+            headerFields: merged(headerFields, for: url),
             body,
             client: self,
             times,
@@ -104,7 +104,7 @@ public final class HTTPClient: @unchecked Sendable {
         } catch {
             throw HTTPError(.invalidRequest, "\(error)", underlying: error)
         }
-        var trail = RedirectTrail(configuration.redirects)
+        var trail = RedirectTrail(configuration)
         var hop = HTTPClientRequest(request.method, url, headerFields: request.headerFields, body: body)
         let times = timesFromNow
         while true {
@@ -171,21 +171,24 @@ public final class HTTPClient: @unchecked Sendable {
         }
     }
 
-    /// A request's fields with the defaults that it lacks. Nothing is done for a request without fields, which gets the
-    /// defaults as they lie in memory.
-    private func merged(_ fields: HTTPFields) -> HTTPFields {
-        if fields.isEmpty, pool.hasPlainLines { return fields }
-        return fields.adding(pool.defaultFields)
+    /// A request's fields with the defaults that it lacks, and the cookies for its URL. Nothing is done for a request without
+    /// fields, which gets the defaults as they lie in memory.
+    private func merged(_ fields: HTTPFields, for url: HTTPURL) -> HTTPFields {
+        let cookies = configuration.cookies?.header(for: url)
+        if fields.isEmpty, pool.hasPlainLines, cookies == nil { return fields }
+        return fields.adding(cookies, pool.defaultFields)
     }
 
     /// The exchange for a request that may have been redirected. The client's own credentials are for the origin that the
-    /// caller named, and no other.
+    /// caller named, and no other; cookies are chosen anew for each.
     func exchange(for hop: HTTPClientRequest, _ trail: RedirectTrail, _ times: ExchangeTimes) -> ClientExchange {
-        ClientExchange(
+        let cookies = trail.hasLeftOrigin ? configuration.cookies?.header(for: hop.url) : nil
+        return ClientExchange(
             hop.method,
             hop.url,
             headerFields: trail.hasLeftOrigin
-                ? hop.headerFields.adding(pool.defaultFields.withoutCredentials) : merged(hop.headerFields),
+                ? hop.headerFields.adding(cookies, pool.defaultFields.withoutCredentials)
+                : merged(hop.headerFields, for: hop.url),
             hop.body,
             client: self,
             times,
@@ -197,9 +200,12 @@ public final class HTTPClient: @unchecked Sendable {
 
 extension HTTPFields {
     /// These fields and those of `defaults` whose names are not among them.
-    fileprivate func adding(_ defaults: HTTPFields) -> HTTPFields {
+    fileprivate func adding(_ cookies: String?, _ defaults: HTTPFields) -> HTTPFields {
         var all = self
-        for field in defaults where !contains(field.name) { all.append(field) }
+        if let cookies, !contains(.cookie) { all[.cookie] = cookies }
+        for field in defaults where !contains(field.name) && (cookies == nil || field.name != .cookie) {
+            all.append(field)
+        }
         return all
     }
 }

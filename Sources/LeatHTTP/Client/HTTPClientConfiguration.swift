@@ -37,6 +37,8 @@ extension HTTPClient {
         /// Fields that every request gets unless it has them, after `Accept: */*` and `User-Agent`. `Authorization` and
         /// `Cookie` among them go to whichever host is asked, but not along with a redirect to another.
         public var defaultHeaderFields = HTTPFields()
+        /// Where cookies are kept; nil for none. A request that brings a `Cookie` of its own gets no other. Default: none.
+        public var cookies: CookieJar?
         /// Which redirects are followed. Default: up to 10.
         public var redirects = RedirectPolicy()
         /// When ``HTTPClient/execute(_:retry:upTo:)`` and batches try again. Default: never.

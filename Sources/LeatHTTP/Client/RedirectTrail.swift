@@ -3,6 +3,8 @@ import LeatReactor
 /// The redirects that one request has followed so far.
 struct RedirectTrail {
     private let policy: RedirectPolicy
+    /// With a cookie that it has set, a server may send a client back to where it came from.
+    private let mayReturn: Bool
     private(set) var history: [HTTPRedirect] = []
     private(set) var hasLeftOrigin = false
     private var visited: Set<Visit> = []
@@ -12,8 +14,9 @@ struct RedirectTrail {
         let url: HTTPURL
     }
 
-    init(_ policy: RedirectPolicy) {
-        self.policy = policy
+    init(_ configuration: HTTPClient.Configuration) {
+        policy = configuration.redirects
+        mayReturn = configuration.cookies != nil
     }
 
     /// The request to go on with after a response that ``RedirectPolicy/leads(_:)`` elsewhere.
@@ -28,7 +31,7 @@ struct RedirectTrail {
         }
         visited.insert(Visit(method: request.method, url: request.url))
         let next = try policy.next(after: request, status, fields)
-        guard !visited.contains(Visit(method: next.method, url: next.url)) else {
+        guard mayReturn || !visited.contains(Visit(method: next.method, url: next.url)) else {
             throw HTTPError(.redirect, "the redirects lead back to \(next.url)")
         }
         history.append(HTTPRedirect(url: request.url, status: status))
@@ -45,7 +48,7 @@ extension HTTPClient {
         upTo maximum: Int,
         _ times: ExchangeTimes
     ) async throws -> HTTPClientResponse {
-        var trail = RedirectTrail(configuration.redirects)
+        var trail = RedirectTrail(configuration)
         var (hop, response) = (request, first)
         while RedirectPolicy.leads(response.status, response.headerFields) {
             hop = try trail.follow(hop, response.status, response.headerFields)
