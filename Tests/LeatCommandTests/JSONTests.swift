@@ -1,3 +1,4 @@
+import LeatHTTP
 import Testing
 
 @testable import LeatCommand

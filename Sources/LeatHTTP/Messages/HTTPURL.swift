@@ -80,6 +80,17 @@ public struct HTTPURL: Sendable, LosslessStringConvertible, ExpressibleByStringL
     public var description: String { "\(scheme)://\(authority)\(path)" }
 }
 
+extension HTTPURL {
+    private init(_ parts: Parts) { self.parts = parts }
+
+    /// The same origin with another path and query, which are known to be valid.
+    func replacing(path: String) -> HTTPURL {
+        HTTPURL(
+            Parts(isSecure: isSecure, host: host, port: port, path: path, authority: authority)
+        )
+    }
+}
+
 extension HTTPURL: Hashable {
     public static func == (left: Self, right: Self) -> Bool {
         left.authority == right.authority && left.path == right.path && left.isSecure == right.isSecure

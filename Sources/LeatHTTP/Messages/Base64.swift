@@ -1,8 +1,8 @@
 /// Base64 with padding (RFC 4648 §4).
-enum Base64 {
+package enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    static func encode(_ bytes: [UInt8]) -> String {
+    package static func encode(_ bytes: [UInt8]) -> String {
         String(unsafeUninitializedCapacity: (bytes.count + 2) / 3 * 4) { output in
             alphabet.withUnsafeBufferPointer { alphabet in
                 var written = 0
@@ -23,7 +23,7 @@ enum Base64 {
     }
 
     /// Nil if the text is not exactly what an encoder would have written.
-    static func decode(_ text: String) -> [UInt8]? {
+    package static func decode(_ text: String) -> [UInt8]? {
         let input = Array(text.utf8)
         guard input.count % 4 == 0 else { return nil }
         let padding = input.suffix(2).reversed().prefix { $0 == UInt8(ascii: "=") }.count
