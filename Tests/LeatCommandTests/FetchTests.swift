@@ -67,20 +67,4 @@ import Testing
         result.body = [0xFF]
         #expect(String(decoding: result.line(bodyForm: .text), as: UTF8.self) == start + #","body_base64":"/w=="}"#)
     }
-
-    @Test func retriesFollowTheMethodAndTheStatus() {
-        let policy = FetchRetries(retries: 4)
-        #expect(policy.retries(500, to: .get) && policy.retries(503, to: .post) && policy.retries(408, to: .put))
-        #expect(!policy.retries(500, to: .post) && !policy.retries(404, to: .get))
-        var generator = SystemRandomNumberGenerator()
-        for attempt in 1...40 {
-            let wait = policy.wait(after: attempt, retryAfter: nil, using: &generator)
-            #expect(wait >= .zero && wait <= .seconds(min(30, 0.25 * Double(1 << min(attempt - 1, 20)))))
-        }
-        #expect(policy.wait(after: 1, retryAfter: 7, using: &generator) == .seconds(7))
-        #expect(policy.wait(after: 1, retryAfter: 9999, using: &generator) == .seconds(300))
-        #expect(FetchRetries.retryAfter([.retryAfter: "12"], now: 0) == 12)
-        #expect(FetchRetries.retryAfter([.retryAfter: HTTPDate.format(1_000_060)], now: 1_000_000) == 60)
-        #expect(FetchRetries.retryAfter([.retryAfter: "soon"], now: 0) == nil)
-    }
 }

@@ -37,7 +37,7 @@ enum Help {
         A try is repeated after a failure of the network, a time-out, or a status of 408, 429, 500, 502, 503 or 504, if the
         method may be repeated (GET, HEAD, PUT, DELETE, OPTIONS, TRACE); other methods after 429 and 503, and if no
         connection could be made. The wait is random, up to 0.25 s doubled with each try and at most 30 s; Retry-After
-        is honoured up to 5 minutes. A request that waits keeps no other from being sent.
+        is honoured up to 5 minutes; an answer that asks for more is printed. A request that waits keeps no other waiting.
 
         exit status: 0 all requests were answered, 1 some were not, 2 the command line is wrong
         """
