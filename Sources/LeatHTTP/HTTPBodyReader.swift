@@ -49,10 +49,12 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         isFinished = connection == nil
     }
 
-    /// The next bytes, at least one, as they arrived; nil at the end of the body.
+    /// The next bytes, at least one, as they arrived; nil at the end of the body. Of a body whose content coding is undone
+    /// they are decoded bytes, at most 64 KiB.
     ///
     /// Throws ``HTTPError`` (`.incomplete` if the peer ends the connection early, `.timeout`, `.malformed`,
-    /// `.bodyTooLarge`) or `CancellationError`; the connection is not used again then.
+    /// `.bodyTooLarge`; for a coded body also `.contentCoding` and `.compressionRatio`) or `CancellationError`; the
+    /// connection is not used again then.
     public func read() async throws -> [UInt8]? {
         guard !isInvalid else {
             throw HTTPError(.invalidRequest, "this body was read after the exchange it belongs to had ended")
@@ -65,15 +67,8 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
                 connection.output += "HTTP/1.1 100 Continue\r\n\r\n".utf8
                 try await connection.flush(until: connection.loop.now.advanced(nanoseconds: times.readTimeout))
             }
-            guard let decoder else { return try await next(connection) }
-            while true {
-                if let piece = try decoder.next() { return piece }
-                guard !isFinished, let coded = try await next(connection) else {
-                    try decoder.finish()
-                    return nil
-                }
-                decoder.feed(coded)
-            }
+            if let decoder { return try await nextDecoded(connection, decoder) }
+            return try await next(connection)
         } catch {
             isInvalid = true
             throw times.describe(error, in: .read, limit: times.readTimeout, now: connection.loop.now)
@@ -88,6 +83,24 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
             guard case .endOfBody = try connection.parser.finish() else { throw HTTPError.peerClosed }
             isFinished = true
             return nil
+        }
+    }
+
+    private func nextDecoded(_ connection: HTTPConnection, _ decoder: ContentDecoder) async throws -> [UInt8]? {
+        while true {
+            if let piece = try decoder.next() {
+                // Little input can make many pieces, none of which waits for anything.
+                if !connection.loop.spendBudget() {
+                    connection.saveWindow()
+                    await Task.yield()
+                }
+                return piece
+            }
+            guard !isFinished, let coded = try await next(connection) else {
+                try decoder.finish()
+                return nil
+            }
+            decoder.feed(coded)
         }
     }
 

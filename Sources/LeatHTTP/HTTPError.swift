@@ -27,6 +27,12 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         public static var contentCoding: Kind { Kind(name: "content coding") }
         /// A compressed body became so much larger that it is taken for an attack.
         public static var compressionRatio: Kind { Kind(name: "compression ratio") }
+        /// A line of a body was longer than the caller allows.
+        public static var lineTooLong: Kind { Kind(name: "line too long") }
+        /// A server-sent event was larger than the caller allows.
+        public static var eventTooLarge: Kind { Kind(name: "event too large") }
+        /// The text is in a character encoding that this library does not know.
+        public static var unknownCharset: Kind { Kind(name: "unknown charset") }
         /// A library that is loaded when it is first needed is not installed.
         public static var libraryUnavailable: Kind { Kind(name: "library unavailable") }
         /// The caller asked for something that cannot be sent, such as a field value with a line end in it.

@@ -81,7 +81,7 @@ final class ConnectionPool: @unchecked Sendable {
         self.loop = loop
         connector = Connector(configuration: configuration, loop: loop)
         var fields: HTTPFields = [.accept: "*/*"]
-        if configuration.decompresses { fields[.acceptEncoding] = "gzip, deflate" }
+        if configuration.decompresses, let codings = ContentDecoder.acceptEncoding { fields[.acceptEncoding] = codings }
         if let userAgent = configuration.userAgent { fields[.userAgent] = userAgent }
         let names = Set(configuration.defaultHeaderFields.map(\.name))
         for name in names { fields.removeAll(name) }

@@ -56,17 +56,6 @@ package final class ContentDecoder {
 
     deinit { middle.deallocate() }
 
-    /// What undoes the coding of a response; nil if there is none, or one that is not known. In the first case the fields
-    /// that describe the coded body are taken out of the head.
-    package static func forResponse(_ head: inout HTTPResponseHead) throws(HTTPError) -> ContentDecoder? {
-        guard head.hasContentEncoding, head.framing != .none,
-            case .known(let codings) = try ContentCoding.listed(in: head.response.headerFields), !codings.isEmpty
-        else { return nil }
-        head.response.headerFields.removeAll(.contentEncoding)
-        head.response.headerFields.removeAll(.contentLength)
-        return try ContentDecoder(codings)
-    }
-
     // MARK: Decoding
 
     /// Takes the next piece of the coded body. The one before must have been used up: ``next()`` has returned nil.
@@ -170,7 +159,7 @@ package final class ContentDecoder {
         if inflater === inner ?? outer, produced > limits.maximumSize {
             throw HTTPError.bodyTooLarge(limit: limits.maximumSize)
         }
-        if produced > limits.ratioThreshold, produced / limits.maximumRatio >= max(received, 1) {
+        if produced > limits.ratioThreshold, (produced - 1) / max(limits.maximumRatio, 1) >= received {
             throw HTTPError(
                 .compressionRatio,
                 "\(received) bytes became more than \(limits.maximumRatio) times as many"
