@@ -13,6 +13,13 @@ import Leat
         try await stream(address)
         try await sideBySide()
         await patience()
+        let client = try session()
+        let base = HTTPURL("http://\(address)/base/")!
+        try addresses(base)
+        await whatWentWrong(client, base)
+        try await again(client, base)
+        try await inBulk(client, base)
+        try await asTheyCome(client, base)
         try await offTheLoop()
         try await echo()
         server.beginGracefulShutdown()
