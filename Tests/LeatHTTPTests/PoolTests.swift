@@ -110,6 +110,37 @@ struct PoolTests {
         }
     }
 
+    @Test func requestsAreNoMoreFrequentThanTheyMayBe() throws {
+        try runHTTPLoop {
+            let (first, second) = (try server(), try server())
+            var configuration = HTTPClient.Configuration()
+            configuration.rateLimiter = RateLimiter(perSecond: 10)
+            configuration.requestsPerSecondPerHost = 4
+            let client = HTTPClient(configuration: configuration)
+            let loop = EventLoop.current
+            let begun = loop.now
+            let urls = (0..<40).map { HTTPURL("http://\(($0 % 4 == 0 ? second : first).localAddress)/")! }
+            _ = try await urls.concurrentMap(limit: 40) { try await client.get($0).text }
+            // 30 requests to one host at 4 a second take longer than 40 to both at 10.
+            let taken = begun.duration(to: loop.now) / .seconds(1)
+            #expect(taken >= 7.25 && taken < 7.8, "\(taken)")
+        }
+    }
+
+    @Test func aRateLimitCountsTowardsTheTotalTimeout() throws {
+        try runHTTPLoop {
+            let server = try server()
+            var configuration = HTTPClient.Configuration()
+            configuration.rateLimiter = RateLimiter(perSecond: 0.01)
+            configuration.totalTimeout = .seconds(2)
+            let client = HTTPClient(configuration: configuration)
+            let url = HTTPURL("http://\(server.localAddress)/")!
+            _ = try await client.get(url)
+            let error = await #expect(throws: HTTPError.self) { _ = try await client.get(url) }
+            #expect(error?.phase == .total)
+        }
+    }
+
     @Test func shutdownFailsWhoeverWaits() throws {
         try runHTTPLoop {
             let server = try server()

@@ -27,6 +27,7 @@ enum Help {
         options:
           --concurrency N         requests under way at once (default 50)
           --retry N               tries after the first that failed (default 0); see below
+          --rate N                requests a second, retries included; or such as 600/m or 3600/h
           --timeout TIME          for each try, such as 30, 1.5, 500ms or 2m (default 60)
           --header 'Name: value'  a field of every request; can be repeated; a request's own take precedence
           --compressed            ask for compressed responses, and print them decompressed

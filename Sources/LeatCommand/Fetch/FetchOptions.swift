@@ -9,6 +9,8 @@ struct FetchOptions: Sendable {
     var urls: [String] = []
     var concurrency = 50
     var retries = 0
+    /// Requests a second, retries included.
+    var rate: Double?
     var timeout = Duration.seconds(60)
     var headerFields = HTTPFields()
     var maximumBody = 64 << 20
@@ -39,6 +41,7 @@ struct FetchOptions: Sendable {
         switch option {
         case "--concurrency", "-c": concurrency = try arguments.number(of: option, in: 1...100_000)
         case "--retry": retries = try arguments.number(of: option, in: 0...100)
+        case "--rate": rate = try Self.rate(try arguments.value(of: option))
         case "--timeout": timeout = try arguments.duration(of: option)
         case "--max-body": maximumBody = try arguments.size(of: option)
         case "--header", "-H": headerFields.append(try Self.field(try arguments.value(of: option)))
@@ -52,6 +55,16 @@ struct FetchOptions: Sendable {
             bodyForm = form
         default: throw UsageError("there is no option '\(option)'; see 'leat fetch --help'")
         }
+    }
+
+    /// `10`, `10/s`, `600/m` or `3600/h`.
+    private static func rate(_ text: String) throws(UsageError) -> Double {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let units: [Substring: Double] = ["s": 1, "m": 60, "h": 3600]
+        guard parts.count <= 2, let count = Double(parts[0]), let seconds = units[parts.count == 2 ? parts[1] : "s"],
+            count > 0, count / seconds <= 1e6, count / seconds >= 1e-6
+        else { throw UsageError("--rate takes requests a second, or such as 600/m or 3600/h, not '\(text)'") }
+        return count / seconds
     }
 
     private static func field(_ text: String) throws(UsageError) -> HTTPField {

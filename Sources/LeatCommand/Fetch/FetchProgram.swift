@@ -29,6 +29,7 @@ final class FetchRun: @unchecked Sendable {
         configuration.maximumConnections = options.concurrency
         configuration.maximumConnectionsPerHost = options.concurrency
         configuration.redirects = .none
+        configuration.rateLimiter = options.rate.map { RateLimiter(perSecond: $0) }
         configuration.decompresses = options.compressed
         configuration.tls.trustRoots = options.trustRoots
         configuration.totalTimeout = options.timeout

@@ -61,6 +61,12 @@ final class ClientExchange {
     /// Whether sending the request twice does no harm.
     var mayBeRepeated: Bool { content.isReplayable && method.isIdempotent }
 
+    /// Waits for the turn that a rate limit gives. Throws ``HTTPError`` if that comes after the deadline.
+    func wait(for limiter: RateLimiter) async throws {
+        if try await limiter.acquire(until: times.deadline) { return }
+        throw times.describe(NetworkError.timedOut("rate limit"), in: .total, limit: .max, now: client.loop.now)
+    }
+
     // MARK: Sending
 
     /// Up to this size a body is sent in the same system call as the head.

@@ -38,12 +38,22 @@ final class OriginPool {
     @exclusivity(unchecked) fileprivate var count = 0
     @exclusivity(unchecked) fileprivate var waiters = WaitQueue()
 
-    init(_ url: HTTPURL, defaultFields: HTTPFields) {
+    let rateLimiter: RateLimiter?
+
+    init(_ url: HTTPURL, defaultFields: HTTPFields, rateLimiter: RateLimiter?) {
+        self.rateLimiter = rateLimiter
         isSecure = url.isSecure
         host = url.host
         port = url.port
         authority = url.authority
         plainLines = Array("Host: \(url.authority)\r\n".utf8) + defaultFields.bytes
+    }
+}
+
+extension OriginPool {
+    /// Whether there is anything to remember: connections, who waits for one, or how many requests were sent just now.
+    fileprivate func isNeeded(at now: LoopInstant) -> Bool {
+        count > 0 || !waiters.isEmpty || rateLimiter.map { !$0.isFull(at: now) } ?? false
     }
 }
 
@@ -132,10 +142,15 @@ final class ConnectionPool: @unchecked Sendable {
             return last
         }
         let key = Origin(isSecure: url.isSecure, host: url.host, port: url.port)
-        let origin = origins[key] ?? OriginPool(url, defaultFields: defaultFields)
+        let origin = origins[key] ?? makeOrigin(url)
         origins[key] = origin
         lastOrigin = origin
         return origin
+    }
+
+    private func makeOrigin(_ url: HTTPURL) -> OriginPool {
+        let rateLimiter = configuration.requestsPerSecondPerHost.map { RateLimiter(perSecond: $0, loop: loop) }
+        return OriginPool(url, defaultFields: defaultFields, rateLimiter: rateLimiter)
     }
 
     private func takeIdle(from origin: OriginPool) -> PooledConnection? {
@@ -273,7 +288,7 @@ final class ConnectionPool: @unchecked Sendable {
             }
             someLeft = someLeft || !origin.idle.isEmpty
         }
-        origins = origins.filter { $0.value.count > 0 || !$0.value.waiters.isEmpty }
+        origins = origins.filter { $0.value.isNeeded(at: loop.now) }
         if let last = lastOrigin, last.count == 0 { lastOrigin = nil }
         if someLeft { scheduleSweep() }
     }

@@ -148,6 +148,8 @@ public final class HTTPClient: @unchecked Sendable {
         loop.preconditionOnLoop()
         if Task.isCancelled { throw CancellationError() }
         let origin = pool.origin(of: url)
+        if let limiter = configuration.rateLimiter { try await exchange.wait(for: limiter) }
+        if let limiter = origin.rateLimiter { try await exchange.wait(for: limiter) }
         var isRepeat = false
         while true {
             let idle = isRepeat ? nil : pool.idleConnection(to: origin)

@@ -1,3 +1,4 @@
+public import LeatLoop
 public import LeatNet
 
 extension HTTPClient {
@@ -41,6 +42,10 @@ extension HTTPClient {
         public var cookies: CookieJar?
         /// Which redirects are followed. Default: up to 10.
         public var redirects = RedirectPolicy()
+        /// How often requests are sent, redirects and retries included; may be shared by clients. Default: no limit.
+        public var rateLimiter: RateLimiter?
+        /// How often requests are sent to one origin, a second. Default: no limit.
+        public var requestsPerSecondPerHost: Double?
         /// When ``HTTPClient/execute(_:retry:upTo:)`` and batches try again. Default: never.
         public var retry = RetryPolicy.none
         /// The largest body that a collecting request accepts, in bytes. Default 64 MiB.

@@ -11,6 +11,7 @@ public enum WaitReason: Hashable, Sendable, CustomStringConvertible {
     case childTask
     case shutdown
     case batch
+    case rate
 
     /// For example `read of descriptor 7`.
     public var description: String {
@@ -26,6 +27,7 @@ public enum WaitReason: Hashable, Sendable, CustomStringConvertible {
         case .childTask: "child task"
         case .shutdown: "shutdown"
         case .batch: "batch"
+        case .rate: "rate limit"
         }
     }
 }
