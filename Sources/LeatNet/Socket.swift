@@ -189,6 +189,12 @@ package final class Socket: PollSource, @unchecked Sendable {
         setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
+    /// SO_LINGER with a time of zero: closing resets the connection.
+    package func discardUnsentOnClose() {
+        var value = linger(l_onoff: 1, l_linger: 0)
+        _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
+    }
+
     /// The kernel probes the peer after a minute of silence, three times (SO_KEEPALIVE, tcp(7)).
     package func enableKeepAlive() {
         setOption(SOL_SOCKET, SO_KEEPALIVE, 1)

@@ -90,6 +90,14 @@ public final class TCPStream: @unchecked Sendable {
         socket.close()
     }
 
+    /// Closes the connection at once and drops what the kernel has not sent: the peer reads a reset (SO_LINGER with a time
+    /// of zero, socket(7)). For a peer that has to notice that something went wrong.
+    public func abort() {
+        socket.loop.preconditionOnLoop()
+        if !socket.isClosed { socket.discardUnsentOnClose() }
+        socket.close()
+    }
+
     public var isClosed: Bool { socket.isClosed }
     /// This end's address; nil once closed.
     public var localAddress: SocketAddress? { socket.isClosed ? nil : socket.localAddress }
