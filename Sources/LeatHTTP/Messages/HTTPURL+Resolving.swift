@@ -38,8 +38,9 @@ extension HTTPURL {
 
     private static func withoutDotSegments(url: String) -> String {
         let (head, query) = split(url)
-        guard let slashes = head.firstRange(of: "://"),
-            let start = head[slashes.upperBound...].firstIndex(of: "/")
+        // The path begins after the authority, which begins after the scheme's two slashes.
+        guard let colon = head.utf8.firstIndex(of: ASCII.colon),
+            let start = head[colon...].dropFirst(3).utf8.firstIndex(of: ASCII.slash)
         else { return url }
         return head[..<start] + removingDotSegments(String(head[start...])) + query
     }

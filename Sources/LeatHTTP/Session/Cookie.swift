@@ -65,7 +65,7 @@ extension Cookie {
         value = String(Self.trimmed(pair[pair.index(after: equals)...]))
         if let domain = attributes.domain, domain != url.host {
             // A domain of one label, such as `com`, would reach every host below it.
-            guard domain.contains("."), Self.host(url.host, isIn: domain) else { return nil }
+            guard domain.utf8.contains(UInt8(ascii: ".")), Self.host(url.host, isIn: domain) else { return nil }
             self.domain = domain
             isHostOnly = false
         } else {
