@@ -38,7 +38,8 @@ extension HTTPURL {
             "\(PercentEncoding.encode(item.name, spaceAsPlus: false))="
                 + PercentEncoding.encode(item.value, spaceAsPlus: false)
         }.joined(separator: "&")
-        let separator = !path.utf8.contains(UInt8(ascii: "?")) ? "?" : path.hasSuffix("?") || path.hasSuffix("&") ? "" : "&"
+        let hasQuery = path.utf8.contains(UInt8(ascii: "?"))
+        let separator = !hasQuery ? "?" : path.hasSuffix("?") || path.hasSuffix("&") ? "" : "&"
         return replacing(path: path + separator + query)
     }
 }
