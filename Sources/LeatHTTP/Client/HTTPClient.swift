@@ -24,6 +24,7 @@ public final class HTTPClient: @unchecked Sendable {
     let firstByteTimeout: Int64
     /// `totalTimeout` likewise; the maximum for none.
     let totalTimeout: Int64
+    let followsRedirects: Bool
 
     /// Makes a client. It opens no connection yet.
     public init(configuration: Configuration = Configuration(), loop: EventLoop = .current) {
@@ -128,8 +129,6 @@ public final class HTTPClient: @unchecked Sendable {
     }
 
     // MARK: One exchange
-
-    let followsRedirects: Bool
 
     var timesFromNow: ExchangeTimes {
         let now = loop.now
