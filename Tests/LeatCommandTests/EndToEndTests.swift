@@ -97,7 +97,8 @@ struct EndToEndTests {
             """
             d=$(mktemp -d); cd $d; mkdir www tmp; trap 'kill $p 2>/dev/null; wait $p; rm -rf $d' EXIT
             for i in $(seq 300); do head -c $((i * i * 7)) /dev/urandom > www/f$i; done; : > www/empty; chmod -R a+rX $d
-            for port in 18731 28731 38731; do
+            for try in 1 2 3; do
+            port=$(python3 -c "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])")
             cat > c <<X
             daemon off; master_process off; pid $d/pid; error_log $d/log crit; events {}
             http { access_log off; client_body_temp_path $d/tmp; proxy_temp_path $d/tmp; fastcgi_temp_path $d/tmp;
