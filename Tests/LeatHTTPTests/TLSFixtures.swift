@@ -25,6 +25,10 @@ struct TLSFixtures: Sendable {
             sign good DNS:localhost,IP:127.0.0.1 "-days 30"
             sign other DNS:elsewhere.test "-days 30"
             sign client DNS:client.test "-days 30"
+            openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout common.key -out common.csr -subj /CN=localhost
+            openssl x509 -req -in common.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -out common.pem
+            make below; sign below DNS:www.below.test "-days 30"
+            openssl ec -in good.key -aes256 -passout pass:secret -out locked.key
             printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\\n' > expired.ext
             mkdir db; touch db/index; echo 01 > db/serial
             printf '[ca]\\ndefault_ca=d\\n[d]\\ndatabase=db/index\\nserial=db/serial\\nnew_certs_dir=db\\ndefault_md=sha256\\npolicy=p\\n[p]\\ncommonName=supplied\\n' > ca.cnf

@@ -167,11 +167,39 @@ struct TLSTests {
         }
     }
 
+    /// Many servers end without a farewell.
+    @Test func aSessionIsResumedAfterAnAbruptEnd() throws {
+        try runHTTPLoop(realTime: true) {
+            let files = TLSFixtures.shared
+            let port = try freePort()
+            let peer = Peer(
+                """
+                openssl s_server -accept 127.0.0.1:\(port) -cert \(files.path("good.pem")) -key \(files.path("good.key")) \
+                -tls1_2 -quiet >/dev/null 2>&1 </dev/null
+                """
+            )
+            defer { withExtendedLifetime(peer) {} }
+            try await waitForListener(port)
+            var configuration = TLSConfiguration()
+            configuration.trustRoots = .file(files.path("ca.pem"))
+            let context = try TLSContext(configuration, role: .client)
+            var resumed: [Bool] = []
+            for _ in 0..<2 {
+                let socket = try await Socket.connect(to: .loopback(port: port), loop: .current)
+                let channel = try TLSChannel(context, socket: socket, serverName: "localhost", port: port)
+                try await channel.handshake(until: .distantFuture)
+                resumed.append(channel.wasResumed)
+                socket.close()
+            }
+            #expect(resumed == [false, true])
+        }
+    }
+
     // MARK: Refusing
 
     @Test(arguments: [
         ("self", "localhost", "untrusted"), ("other", "localhost", "wrong host"), ("other", "127.0.0.1", "wrong host"),
-        ("expired", "localhost", "expired"),
+        ("expired", "localhost", "expired"), ("common", "localhost", "wrong host"),
     ])
     func aCertificateThatIsNotRightIsRefused(certificate: String, host: String, expected: String) throws {
         try runHTTPLoop {
@@ -277,6 +305,60 @@ struct TLSTests {
             .server
         )
         #expect(mixed.contains("other.key"))
+        // Nobody is there to type the passphrase.
+        let locked = message(
+            {
+                $0.certificateChainFile = files.path("good.pem")
+                $0.privateKeyFile = files.path("locked.key")
+            },
+            .server
+        )
+        #expect(locked.contains("locked.key"))
+    }
+
+    /// OpenSSL takes `.below.test` for any host below it.
+    @Test(arguments: ["", ".", ".below.test", "a..b", "two words", "münchen.test", "*.below.test"])
+    func whatIsNoHostNameIsRefusedBeforeAnythingIsSent(_ name: String) throws {
+        try runHTTPLoop {
+            let context = try TLSContext(TLSConfiguration(), role: .client)
+            let listener = try TCPListener.bind(to: .loopback(port: 0))
+            let socket = try await Socket.connect(to: listener.localAddress, loop: .current)
+            let error = #expect(throws: TLSError.self) { try TLSChannel(context, socket: socket, serverName: name) }
+            #expect(error?.kind == .configuration)
+            socket.close()
+        }
+    }
+
+    @Test func aNameMayEndWithADot() throws {
+        try runHTTPLoop {
+            let server = try server()
+            var configuration = TLSConfiguration()
+            configuration.trustRoots = .file(TLSFixtures.shared.path("ca.pem"))
+            let context = try TLSContext(configuration, role: .client)
+            let socket = try await Socket.connect(to: server.localAddress, loop: .current)
+            let channel = try TLSChannel(context, socket: socket, serverName: "localhost.")
+            try await channel.handshake(until: .distantFuture)
+            socket.close()
+        }
+    }
+
+    @Test func withoutACommonProtocolThereIsNoConnection() throws {
+        try runHTTPLoop(realTime: true) {
+            let server = try server()
+            let port = server.localAddress.port
+            let log = TLSFixtures.shared.path("alpn-\(port)")
+            let peer = Peer("openssl s_client -connect 127.0.0.1:\(port) -alpn h2 >\(log) 2>&1 </dev/null")
+            defer { withExtendedLifetime(peer) {} }
+            for _ in 0..<200 where !text(of: log).contains("alert") { try await sleep(for: .milliseconds(20)) }
+            #expect(text(of: log).contains("no application protocol"))
+        }
+    }
+
+    private func text(of path: String) -> String {
+        guard let file = fopen(path, "r") else { return "" }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 65536)
+        return String(decoding: bytes[..<fread(&bytes, 1, bytes.count, file)], as: UTF8.self)
     }
 
     // MARK: Endings

@@ -1,5 +1,5 @@
 import CLinux
-import Glibc
+import LeatReactor
 
 /// The system's zlib, loaded when the first compressed body arrives: a program that never meets one does not need it.
 ///
@@ -18,29 +18,22 @@ package struct Zlib: Sendable {
     /// The library, or why there is none. Loaded once, at the first use.
     package static let shared = load("libz.so.1")
 
-    /// Loads a library by name and never unloads it.
+    /// Loads a library by name.
     package static func load(_ name: String) -> Result<Zlib, HTTPError> {
-        guard let library = dlopen(name, RTLD_NOW | RTLD_LOCAL) else {
-            return .failure(unavailable(dlerror().map { String(cString: $0) } ?? "\(name) cannot be loaded"))
-        }
-        guard let inflateInit2 = dlsym(library, "inflateInit2_"), let inflate = dlsym(library, "inflate"),
-            let inflateReset = dlsym(library, "inflateReset"), let inflateEnd = dlsym(library, "inflateEnd"),
-            let zlibVersion = dlsym(library, "zlibVersion")
-        else {
-            return .failure(unavailable("\(name) is not zlib"))
-        }
-        return .success(
-            Zlib(
-                inflateInit2: unsafeBitCast(
-                    inflateInit2,
-                    to: (@convention(c) (StreamPointer, CInt, UnsafePointer<CChar>?, CInt) -> CInt).self
-                ),
-                inflateStep: unsafeBitCast(inflate, to: (@convention(c) (StreamPointer, CInt) -> CInt).self),
-                inflateReset: unsafeBitCast(inflateReset, to: (@convention(c) (StreamPointer) -> CInt).self),
-                inflateEnd: unsafeBitCast(inflateEnd, to: (@convention(c) (StreamPointer) -> CInt).self),
-                zlibVersion: unsafeBitCast(zlibVersion, to: (@convention(c) () -> UnsafePointer<CChar>?).self)
+        do throws(DynamicLibrary.LoadError) {
+            let library = try DynamicLibrary(name)
+            return .success(
+                Zlib(
+                    inflateInit2: try library.function("inflateInit2_"),
+                    inflateStep: try library.function("inflate"),
+                    inflateReset: try library.function("inflateReset"),
+                    inflateEnd: try library.function("inflateEnd"),
+                    zlibVersion: try library.function("zlibVersion")
+                )
             )
-        )
+        } catch {
+            return .failure(unavailable(error.description))
+        }
     }
 
     private static func unavailable(_ reason: String) -> HTTPError {

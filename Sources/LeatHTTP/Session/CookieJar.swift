@@ -14,23 +14,23 @@ import Glibc
 ///
 /// Confined to its loop, like the clients that share it.
 public final class CookieJar: @unchecked Sendable {
-    private struct Key: Hashable {
-        let name: String
-        let domain: String
-        let path: String
-    }
-
     private struct Entry {
-        var cookie: Cookie
+        let cookie: Cookie
         /// In which order cookies came; one that is set again keeps its place.
         let number: Int
     }
 
     private static let maximumPerDomain = 50
     private static let maximum = 3_000
+    /// Of a `Cookie` field, in octets. Servers refuse fields not much longer; curl has the same bound.
+    private static let maximumHeader = 8_190
 
-    private var entries: [Key: Entry] = [:]
+    /// By domain, oldest first.
+    private var domains: [String: [Entry]] = [:]
+    private var count = 0
     private var nextNumber = 0
+    /// Before this there is nothing that has expired.
+    private var firstExpiry = Int.max
     private let now: @Sendable () -> Int
 
     /// An empty jar.
@@ -46,55 +46,105 @@ public final class CookieJar: @unchecked Sendable {
     /// All cookies that have not expired, oldest first.
     public var cookies: [Cookie] {
         let now = now()
-        return entries.values.filter { !$0.cookie.isExpired(at: now) }.sorted { $0.number < $1.number }.map(\.cookie)
+        return domains.values.joined().filter { !$0.cookie.isExpired(at: now) }.sorted { $0.number < $1.number }
+            .map(\.cookie)
     }
 
     /// Forgets all cookies.
-    public func removeAll() { entries.removeAll() }
+    public func removeAll() {
+        domains.removeAll()
+        count = 0
+    }
 
     /// Stores what the `Set-Cookie` fields of a response from `url` say. Those that may not be set are ignored.
     public func store(_ fields: HTTPFields, from url: HTTPURL) {
         for text in fields[values: .setCookie] {
-            if let cookie = Cookie(setCookie: text, from: url, now: now()) { insert(cookie) }
+            guard let cookie = Cookie(setCookie: text, from: url, now: now()) else { continue }
+            if url.isSecure || !overlaysSecureCookie(cookie) { insert(cookie) }
         }
     }
 
-    /// The value of `Cookie` for a request; nil if there are none. Longer paths first, then older cookies (§5.4).
+    /// The value of `Cookie` for a request; nil if there are none. Longer paths first, then older cookies (§5.4), as many
+    /// as there is room for in 8,190 octets.
     public func header(for url: HTTPURL) -> String? {
-        if entries.isEmpty { return nil }
+        if domains.isEmpty { return nil }
         let now = now()
-        let matching = entries.values.filter { $0.cookie.matches(url) && !$0.cookie.isExpired(at: now) }
+        let matching = Self.domains(above: url.host).flatMap { domain in
+            domains[domain, default: []].filter { $0.cookie.matches(url) && !$0.cookie.isExpired(at: now) }
+        }
         if matching.isEmpty { return nil }
-        return matching.sorted {
+        let ordered = matching.sorted {
             let (left, right) = ($0.cookie.path.utf8.count, $1.cookie.path.utf8.count)
             return left != right ? left > right : $0.number < $1.number
-        }.map { "\($0.cookie.name)=\($0.cookie.value)" }.joined(separator: "; ")
+        }
+        var header = ""
+        for cookie in ordered.lazy.map(\.cookie) {
+            let length = cookie.name.utf8.count + cookie.value.utf8.count + 3
+            guard header.utf8.count + length <= Self.maximumHeader else { break }
+            header += "\(header.isEmpty ? "" : "; ")\(cookie.name)=\(cookie.value)"
+        }
+        return header
+    }
+
+    /// A host and the domains that it is in: `a.b.c`, `b.c`, `c`.
+    private static func domains(above host: String) -> [String] {
+        [host] + host.indices.lazy.filter { host[$0] == "." }.map { String(host[host.index(after: $0)...]) }
+    }
+
+    /// Whether a cookie that came by `http` would be sent in place of one that is for `https` only. Whoever can alter the one
+    /// connection could otherwise choose the cookies of the other.
+    private func overlaysSecureCookie(_ cookie: Cookie) -> Bool {
+        domains.values.joined().contains { entry in
+            let other = entry.cookie
+            return other.isSecure && other.name == cookie.name && Cookie.path(cookie.path, isIn: other.path)
+                && (Cookie.host(cookie.domain, isIn: other.domain) || Cookie.host(other.domain, isIn: cookie.domain))
+        }
     }
 
     private func insert(_ cookie: Cookie) {
-        let key = Key(name: cookie.name, domain: cookie.domain, path: cookie.path)
-        let old = entries.removeValue(forKey: key)
+        let known = domains[cookie.domain]?.firstIndex {
+            $0.cookie.name == cookie.name && $0.cookie.path == cookie.path
+        }
         // A server takes a cookie back by setting one that has expired.
-        if cookie.isExpired(at: now()) { return }
-        makeRoom(for: cookie.domain)
-        entries[key] = Entry(cookie: cookie, number: old?.number ?? nextNumber)
-        nextNumber += 1
+        if cookie.isExpired(at: now()) {
+            if let known { remove(at: known, of: cookie.domain) }
+        } else if let known {
+            let number = domains[cookie.domain]![known].number
+            domains[cookie.domain]![known] = Entry(cookie: cookie, number: number)
+        } else {
+            makeRoom(for: cookie.domain)
+            domains[cookie.domain, default: []].append(Entry(cookie: cookie, number: nextNumber))
+            nextNumber += 1
+            count += 1
+        }
+        firstExpiry = min(firstExpiry, cookie.expires ?? .max)
     }
 
     private func makeRoom(for domain: String) {
-        let ofDomain = entries.values.lazy.filter { $0.cookie.domain == domain }.count
-        guard ofDomain >= Self.maximumPerDomain || entries.count >= Self.maximum else { return }
-        let now = now()
-        entries = entries.filter { !$0.value.cookie.isExpired(at: now) }
-        if entries.values.lazy.filter({ $0.cookie.domain == domain }).count >= Self.maximumPerDomain {
-            removeOldest { $0.domain == domain }
-        }
-        if entries.count >= Self.maximum { removeOldest { _ in true } }
+        let isDomainFull = domains[domain].map { $0.count >= Self.maximumPerDomain } ?? false
+        guard isDomainFull || count >= Self.maximum else { return }
+        removeExpired()
+        if let entries = domains[domain], entries.count >= Self.maximumPerDomain { remove(at: 0, of: domain) }
+        guard count >= Self.maximum else { return }
+        let oldest = domains.min { $0.value[0].number < $1.value[0].number }
+        if let oldest { remove(at: 0, of: oldest.key) }
     }
 
-    private func removeOldest(where matches: (Cookie) -> Bool) {
-        let oldest = entries.filter { matches($0.value.cookie) }.min { $0.value.number < $1.value.number }
-        if let oldest { entries[oldest.key] = nil }
+    private func removeExpired() {
+        let now = now()
+        guard firstExpiry <= now else { return }
+        domains = domains.compactMapValues { entries in
+            let left = entries.filter { !$0.cookie.isExpired(at: now) }
+            return left.isEmpty ? nil : left
+        }
+        count = domains.values.reduce(0) { $0 + $1.count }
+        firstExpiry = domains.values.joined().compactMap(\.cookie.expires).min() ?? .max
+    }
+
+    private func remove(at index: Int, of domain: String) {
+        domains[domain]!.remove(at: index)
+        if domains[domain]!.isEmpty { domains[domain] = nil }
+        count -= 1
     }
 }
 

@@ -1,10 +1,7 @@
-import Glibc
+import LeatReactor
 
-/// The functions of the system's OpenSSL 3 that are used here, found with dlopen(3): nothing is linked, and a program that
-/// speaks no TLS never loads it.
-///
-/// They are looked up by handle only, so another TLS library in the process does not get in between, and the library is
-/// never unloaded. What OpenSSL offers as a macro over a `ctrl` function is spelled out where it is used.
+/// The functions of the system's OpenSSL 3 that are used here, loaded by the first who speaks TLS. What OpenSSL offers as a
+/// macro over a `ctrl` function is spelled out where it is used.
 struct OpenSSL: @unchecked Sendable {
     typealias Object = OpaquePointer
     typealias Pointer = UnsafeMutableRawPointer
@@ -21,6 +18,10 @@ struct OpenSSL: @unchecked Sendable {
     let loadVerifyLocations: @convention(c) (Object?, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Int32
     let useCertificateChainFile: @convention(c) (Object?, UnsafePointer<CChar>) -> Int32
     let usePrivateKeyFile: @convention(c) (Object?, UnsafePointer<CChar>, Int32) -> Int32
+    let setPassphraseCallback:
+        @convention(c) (
+            Object?, (@convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, Pointer?) -> Int32)?
+        ) -> Void
     let checkPrivateKey: @convention(c) (Object?) -> Int32
     let setClientProtocols: @convention(c) (Object?, UnsafePointer<UInt8>, UInt32) -> Int32
     let setProtocolSelection: @convention(c) (Object?, ProtocolSelection?, Pointer?) -> Void
@@ -52,6 +53,7 @@ struct OpenSSL: @unchecked Sendable {
     let pending: @convention(c) (Object?) -> Int32
     let error: @convention(c) (Object?, Int32) -> Int32
     let shutdown: @convention(c) (Object?) -> Int32
+    let setShutdown: @convention(c) (Object?, Int32) -> Void
     let verifyResult: @convention(c) (Object?) -> Int
     let verifyErrorText: @convention(c) (Int) -> UnsafePointer<CChar>?
     let selectedProtocol:
@@ -75,70 +77,71 @@ struct OpenSSL: @unchecked Sendable {
     static let shared = Result<OpenSSL, TLSError> { () throws(TLSError) in try OpenSSL() }
 
     private init() throws(TLSError) {
-        guard let library = dlopen("libssl.so.3", RTLD_NOW | RTLD_LOCAL) else {
+        do throws(DynamicLibrary.LoadError) {
+            try self.init(DynamicLibrary("libssl.so.3"))
+        } catch {
             throw TLSError(
                 .libraryMissing,
                 """
-                TLS needs OpenSSL 3 (libssl.so.3), which could not be loaded; \
-                install it: libssl3 on Debian and Ubuntu, openssl-libs on Fedora (\(String(cString: dlerror())))
+                TLS needs OpenSSL 3, which could not be loaded; \
+                install it: libssl3 on Debian and Ubuntu, openssl-libs on Fedora (\(error))
                 """
             )
         }
-        func find<Function>(_ name: String, as: Function.Type = Function.self) throws(TLSError) -> Function {
-            guard let address = dlsym(library, name) else {
-                throw TLSError(.libraryMissing, "the system's libssl.so.3 has no \(name)")
-            }
-            return unsafeBitCast(address, to: Function.self)
-        }
-        clientMethod = try find("TLS_client_method")
-        serverMethod = try find("TLS_server_method")
-        newContext = try find("SSL_CTX_new")
-        freeContext = try find("SSL_CTX_free")
-        controlContext = try find("SSL_CTX_ctrl")
-        setContextOptions = try find("SSL_CTX_set_options")
-        setVerify = try find("SSL_CTX_set_verify")
-        setDefaultVerifyPaths = try find("SSL_CTX_set_default_verify_paths")
-        loadVerifyLocations = try find("SSL_CTX_load_verify_locations")
-        useCertificateChainFile = try find("SSL_CTX_use_certificate_chain_file")
-        usePrivateKeyFile = try find("SSL_CTX_use_PrivateKey_file")
-        checkPrivateKey = try find("SSL_CTX_check_private_key")
-        setClientProtocols = try find("SSL_CTX_set_alpn_protos")
-        setProtocolSelection = try find("SSL_CTX_set_alpn_select_cb")
-        setSessionIDContext = try find("SSL_CTX_set_session_id_context")
-        setNewSessionCallback = try find("SSL_CTX_sess_set_new_cb")
-        new = try find("SSL_new")
-        free = try find("SSL_free")
-        control = try find("SSL_ctrl")
-        setExtraData = try find("SSL_set_ex_data")
-        extraData = try find("SSL_get_ex_data")
-        setHost = try find("SSL_set1_host")
-        setHostFlags = try find("SSL_set_hostflags")
-        parameters = try find("SSL_get0_param")
-        setAddress = try find("X509_VERIFY_PARAM_set1_ip_asc")
-        setChannels = try find("SSL_set_bio")
-        setConnecting = try find("SSL_set_connect_state")
-        setAccepting = try find("SSL_set_accept_state")
-        handshake = try find("SSL_do_handshake")
-        read = try find("SSL_read_ex")
-        write = try find("SSL_write_ex")
-        pending = try find("SSL_pending")
-        error = try find("SSL_get_error")
-        shutdown = try find("SSL_shutdown")
-        verifyResult = try find("SSL_get_verify_result")
-        verifyErrorText = try find("X509_verify_cert_error_string")
-        selectedProtocol = try find("SSL_get0_alpn_selected")
-        version = try find("SSL_get_version")
-        setSession = try find("SSL_set_session")
-        sessionWasReused = try find("SSL_session_reused")
-        freeSession = try find("SSL_SESSION_free")
-        newChannel = try find("BIO_new")
-        memoryChannel = try find("BIO_s_mem")
-        readChannel = try find("BIO_read")
-        writeChannel = try find("BIO_write")
-        pendingInChannel = try find("BIO_ctrl_pending")
-        clearErrors = try find("ERR_clear_error")
-        nextError = try find("ERR_get_error")
-        errorText = try find("ERR_error_string_n")
+    }
+
+    private init(_ library: DynamicLibrary) throws(DynamicLibrary.LoadError) {
+        clientMethod = try library.function("TLS_client_method")
+        serverMethod = try library.function("TLS_server_method")
+        newContext = try library.function("SSL_CTX_new")
+        freeContext = try library.function("SSL_CTX_free")
+        controlContext = try library.function("SSL_CTX_ctrl")
+        setContextOptions = try library.function("SSL_CTX_set_options")
+        setVerify = try library.function("SSL_CTX_set_verify")
+        setDefaultVerifyPaths = try library.function("SSL_CTX_set_default_verify_paths")
+        loadVerifyLocations = try library.function("SSL_CTX_load_verify_locations")
+        useCertificateChainFile = try library.function("SSL_CTX_use_certificate_chain_file")
+        usePrivateKeyFile = try library.function("SSL_CTX_use_PrivateKey_file")
+        setPassphraseCallback = try library.function("SSL_CTX_set_default_passwd_cb")
+        checkPrivateKey = try library.function("SSL_CTX_check_private_key")
+        setClientProtocols = try library.function("SSL_CTX_set_alpn_protos")
+        setProtocolSelection = try library.function("SSL_CTX_set_alpn_select_cb")
+        setSessionIDContext = try library.function("SSL_CTX_set_session_id_context")
+        setNewSessionCallback = try library.function("SSL_CTX_sess_set_new_cb")
+        new = try library.function("SSL_new")
+        free = try library.function("SSL_free")
+        control = try library.function("SSL_ctrl")
+        setExtraData = try library.function("SSL_set_ex_data")
+        extraData = try library.function("SSL_get_ex_data")
+        setHost = try library.function("SSL_set1_host")
+        setHostFlags = try library.function("SSL_set_hostflags")
+        parameters = try library.function("SSL_get0_param")
+        setAddress = try library.function("X509_VERIFY_PARAM_set1_ip_asc")
+        setChannels = try library.function("SSL_set_bio")
+        setConnecting = try library.function("SSL_set_connect_state")
+        setAccepting = try library.function("SSL_set_accept_state")
+        handshake = try library.function("SSL_do_handshake")
+        read = try library.function("SSL_read_ex")
+        write = try library.function("SSL_write_ex")
+        pending = try library.function("SSL_pending")
+        error = try library.function("SSL_get_error")
+        shutdown = try library.function("SSL_shutdown")
+        setShutdown = try library.function("SSL_set_shutdown")
+        verifyResult = try library.function("SSL_get_verify_result")
+        verifyErrorText = try library.function("X509_verify_cert_error_string")
+        selectedProtocol = try library.function("SSL_get0_alpn_selected")
+        version = try library.function("SSL_get_version")
+        setSession = try library.function("SSL_set_session")
+        sessionWasReused = try library.function("SSL_session_reused")
+        freeSession = try library.function("SSL_SESSION_free")
+        newChannel = try library.function("BIO_new")
+        memoryChannel = try library.function("BIO_s_mem")
+        readChannel = try library.function("BIO_read")
+        writeChannel = try library.function("BIO_write")
+        pendingInChannel = try library.function("BIO_ctrl_pending")
+        clearErrors = try library.function("ERR_clear_error")
+        nextError = try library.function("ERR_get_error")
+        errorText = try library.function("ERR_error_string_n")
     }
 
     /// What the library has put into its queue of errors, in its own words.

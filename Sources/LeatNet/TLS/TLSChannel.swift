@@ -62,22 +62,47 @@ package final class TLSChannel: @unchecked Sendable {
         }
     }
 
-    deinit { openSSL.free(connection) }
+    deinit {
+        switch failure?.kind {
+        // SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN: many servers end without a farewell, which is no reason not to resume
+        // the session, as OpenSSL would have it.
+        case nil, .truncated: openSSL.setShutdown(connection, 1 | 2)
+        default: break
+        }
+        openSSL.free(connection)
+    }
 
     /// The certificate has to be for this host. A name is also told to the server (SNI, RFC 6066 §3); an address never.
     private func expect(_ host: String) throws(TLSError) {
         let isAddress = SocketAddress(ip: host, port: 0) != nil
+        // The dot at the end of an absolute name is not part of it here (RFC 6066 §3).
+        let host = host.hasSuffix(".") ? String(host.dropLast()) : host
+        // OpenSSL takes a name that begins with a dot for every host below it.
+        guard isAddress || Self.isHostName(host) else {
+            throw TLSError(.configuration, "\(host.debugDescription) is not a host name")
+        }
         if context.verifiesPeer {
-            // X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
-            openSSL.setHostFlags(connection, 4)
+            // X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, _NEVER_CHECK_SUBJECT: a common name is no host name (RFC 9110 §4.3.4).
+            openSSL.setHostFlags(connection, 4 | 0x20)
             let isSet =
                 isAddress
                 ? openSSL.setAddress(openSSL.parameters(connection), host) : openSSL.setHost(connection, host)
-            guard isSet == 1 else { throw TLSError(.configuration, "\(host.debugDescription) is not a host name") }
+            guard isSet == 1 else { throw TLSError(.configuration, openSSL.takeErrors()) }
         }
         if !isAddress {
             // SSL_set_tlsext_host_name
             host.withCString { _ = openSSL.control(connection, 55, 0, UnsafeMutableRawPointer(mutating: $0)) }
+        }
+    }
+
+    /// Labels of letters, digits, hyphens and underscores.
+    private static func isHostName(_ host: String) -> Bool {
+        host.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy { label in
+            !label.isEmpty
+                && label.allSatisfy { byte in
+                    (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || byte == UInt8(ascii: "-")
+                        || byte == UInt8(ascii: "_")
+                }
         }
     }
 

@@ -13,8 +13,8 @@ package final class TLSContext {
     let verifiesPeer: Bool
     let pointer: OpaquePointer
     /// Where ciphertext passes through, on its way in and out: one buffer each for all connections.
-    let incoming = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
-    let outgoing = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
+    let incoming: UnsafeMutableRawBufferPointer
+    let outgoing: UnsafeMutableRawBufferPointer
     /// The last session with each server, for a shorter handshake next time.
     private var sessions: [String: OpaquePointer] = [:]
     private static let maximumSessions = 256
@@ -29,6 +29,9 @@ package final class TLSContext {
         guard let pointer = openSSL.newContext(role == .client ? openSSL.clientMethod() : openSSL.serverMethod())
         else { throw TLSError(.configuration, openSSL.takeErrors()) }
         self.pointer = pointer
+        // Last: deinit, which frees them, runs for an init that throws only if everything was set.
+        incoming = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
+        outgoing = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
         // SSL_CTX_set_min_proto_version
         _ = openSSL.controlContext(pointer, 123, configuration.minimumVersion.rawValue, nil)
         // SSL_MODE_ENABLE_PARTIAL_WRITE, _ACCEPT_MOVING_WRITE_BUFFER, _RELEASE_BUFFERS
@@ -76,6 +79,8 @@ package final class TLSContext {
         guard openSSL.useCertificateChainFile(pointer, chain) == 1 else {
             throw TLSError(.configuration, "no certificate in \(chain): \(openSSL.takeErrors())")
         }
+        // Without this, OpenSSL would ask for the passphrase of a key on the terminal, and the loop would wait.
+        openSSL.setPassphraseCallback(pointer) { _, _, _, _ in -1 }
         // SSL_FILETYPE_PEM
         guard openSSL.usePrivateKeyFile(pointer, key, 1) == 1, openSSL.checkPrivateKey(pointer) == 1 else {
             throw TLSError(.configuration, "no key for the certificate in \(key): \(openSSL.takeErrors())")
@@ -102,8 +107,8 @@ package final class TLSContext {
                 }
                 rest = rest.dropFirst(length + 1)
             }
-            // SSL_TLSEXT_ERR_NOACK: the client will see that nothing was chosen.
-            return 3
+            // SSL_TLSEXT_ERR_ALERT_FATAL: without a common protocol there is no connection (RFC 7301 §3.2).
+            return 2
         }
         openSSL.setProtocolSelection(pointer, selection, nil)
     }
