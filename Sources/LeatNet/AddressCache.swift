@@ -35,8 +35,7 @@ package final class AddressCache: @unchecked Sendable {
             let wake = await spot.parkCancellably(.offload, until: deadline)
             spot.disarm()
             entry.waiters.remove(spot)
-            if wake == .deadline { throw NetworkError.timedOut("resolve \(host)") }
-            if wake == .cancelled { throw CancellationError() }
+            try wake.check("resolve \(host)")
         }
         if let failure = entry.failure { throw failure }
         return entry.addresses.map { address in

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+package import LeatLoop
 package import LeatReactor
 
 /// A network operation that failed: what kind of failure, in which operation, and the `errno` if there was one.
@@ -81,5 +82,17 @@ public struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible {
 
     package static func timedOut(_ operation: String) -> NetworkError {
         NetworkError(.timedOut, operation: operation, detail: "the deadline passed")
+    }
+}
+
+extension Wake {
+    /// Throws for a wait that did not end with what was waited for: ``NetworkError`` of kind `.timedOut`, or
+    /// `CancellationError`.
+    package func check(_ operation: @autoclosure () -> String) throws {
+        switch self {
+        case .ready: break
+        case .deadline: throw NetworkError.timedOut(operation())
+        case .cancelled: throw CancellationError()
+        }
     }
 }

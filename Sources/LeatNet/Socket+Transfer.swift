@@ -29,11 +29,7 @@ extension Socket {
     private func finishConnecting(_ result: Int, _ operation: String, until deadline: LoopInstant) async throws {
         guard result < 0 else { return }
         guard result == -Int(EINPROGRESS) else { throw NetworkError(code: Int32(-result), operation: operation) }
-        switch await waitWritable(.connect(descriptor: descriptor), until: deadline, cancellably: true) {
-        case .ready: break
-        case .deadline: throw NetworkError.timedOut(operation)
-        case .cancelled: throw CancellationError()
-        }
+        try await waitWritable(.connect(descriptor: descriptor), until: deadline, cancellably: true).check(operation)
         let code = takeError()
         if code != 0 { throw NetworkError(code: code, operation: operation) }
     }
@@ -53,11 +49,7 @@ extension Socket {
                 rest = UnsafeRawBufferPointer(rebasing: rest[result...])
                 if !loop.spendBudget() { await Task.yield() }
             } else if result == -Int(EAGAIN) {
-                switch await waitWritable(until: deadline, cancellably: cancellably) {
-                case .ready: break
-                case .deadline: throw NetworkError.timedOut("write")
-                case .cancelled: throw CancellationError()
-                }
+                try await waitWritable(until: deadline, cancellably: cancellably).check("write")
             } else {
                 throw NetworkError(code: Int32(-result), operation: "write")
             }
@@ -79,11 +71,7 @@ extension Socket {
                 return result
             }
             guard result == -Int(EAGAIN) else { throw NetworkError(code: Int32(-result), operation: "read") }
-            switch await waitReadable(until: deadline, cancellably: cancellably) {
-            case .ready: break
-            case .deadline: throw NetworkError.timedOut("read")
-            case .cancelled: throw CancellationError()
-            }
+            try await waitReadable(until: deadline, cancellably: cancellably).check("read")
         }
     }
 }

@@ -1,3 +1,5 @@
+import LeatHTTP
+
 /// Why a text is not JSON, and at which byte.
 struct JSONError: Error, CustomStringConvertible {
     let reason: String
@@ -181,21 +183,12 @@ struct JSONParser {
     private mutating func codeUnit() throws(JSONError) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<4 {
-            guard let byte = current, let digit = Self.hexValue(byte) else {
+            guard let byte = current, let digit = ASCII.hexValue(byte) else {
                 throw error("four hex digits are missing")
             }
-            value = value << 4 | digit
+            value = value << 4 | UInt32(digit)
             position += 1
         }
         return value
-    }
-
-    private static func hexValue(_ byte: UInt8) -> UInt32? {
-        switch byte {
-        case 0x30...0x39: UInt32(byte - 0x30)
-        case 0x41...0x46: UInt32(byte - 0x41 + 10)
-        case 0x61...0x66: UInt32(byte - 0x61 + 10)
-        default: nil
-        }
     }
 }

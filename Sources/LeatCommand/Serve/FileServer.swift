@@ -150,7 +150,7 @@ final class FileServer: Sendable {
         if title != "/" { page += "<li><a href=\"../\">../</a>\n" }
         for name in names {
             let slash = name.hasSuffix("/") ? "/" : ""
-            let link = "./" + RequestPath.percentEncoded(String(name.dropLast(slash.count))) + slash
+            let link = "./" + PercentEncoding.encode(String(name.dropLast(slash.count))) + slash
             page += "<li><a href=\"\(link)\">\(Self.escaped(name))</a>\n"
         }
         page += "</ul>\n"

@@ -23,37 +23,20 @@ extension HTTPBodyReader {
 
         public func makeAsyncIterator() -> Iterator {
             Iterator(
-                reader: reader,
-                splitter: LineSplitter(maximumLine: maximumEvent),
+                lines: BodyLineReader(reader, maximumLine: maximumEvent),
                 parser: ServerSentEventParser(maximumEvent: maximumEvent)
             )
         }
 
         /// Iterates over the events in a body.
         public struct Iterator: AsyncIteratorProtocol {
-            fileprivate let reader: HTTPBodyReader
-            fileprivate var splitter: LineSplitter
+            fileprivate var lines: BodyLineReader
             fileprivate var parser: ServerSentEventParser
-            fileprivate var isFinished = false
 
             /// The next event; nil after the last one, or after an error. Throws ``HTTPError``, of kind `.eventTooLarge` or
             /// `.lineTooLong` or as ``HTTPBodyReader/read()`` does, or `CancellationError`.
             public mutating func next() async throws -> ServerSentEvent? {
-                guard !isFinished else { return nil }
-                do {
-                    while true {
-                        while let line = try splitter.next() {
-                            if let event = try parser.take(line) { return event }
-                        }
-                        guard let piece = try await reader.read() else { break }
-                        splitter.feed(piece)
-                    }
-                } catch {
-                    isFinished = true
-                    throw error
-                }
-                isFinished = true
-                return nil
+                try await lines.next { try parser.take($0) }
             }
         }
     }

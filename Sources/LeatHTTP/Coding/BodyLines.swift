@@ -20,31 +20,18 @@ extension HTTPBodyReader {
         fileprivate let maximumLine: Int
 
         public func makeAsyncIterator() -> Iterator {
-            Iterator(reader: reader, splitter: LineSplitter(maximumLine: maximumLine))
+            Iterator(lines: BodyLineReader(reader, maximumLine: maximumLine))
         }
 
         /// Iterates over the lines of a body.
         public struct Iterator: AsyncIteratorProtocol {
-            fileprivate let reader: HTTPBodyReader
-            fileprivate var splitter: LineSplitter
-            fileprivate var isFinished = false
+            fileprivate var lines: BodyLineReader
 
             /// The next line; nil after the last one, or after an error. Throws ``HTTPError``, of kind `.lineTooLong` or as
             /// ``HTTPBodyReader/read()`` does, or `CancellationError`.
             public mutating func next() async throws -> String? {
-                guard !isFinished else { return nil }
-                do {
-                    while true {
-                        if let line = try splitter.next() { return String(decoding: line, as: UTF8.self) }
-                        guard let piece = try await reader.read() else { break }
-                        splitter.feed(piece)
-                    }
-                } catch {
-                    isFinished = true
-                    throw error
-                }
-                isFinished = true
-                return splitter.finish().map { String(decoding: $0, as: UTF8.self) }
+                let line = try await lines.next { $0 } ?? lines.finish()
+                return line.map { String(decoding: $0, as: UTF8.self) }
             }
         }
     }

@@ -213,11 +213,7 @@ package final class HTTPConnection {
             if result >= 0 {
                 if !loop.spendBudget() { await Task.yield() }
             } else if result == -Int(EAGAIN) {
-                switch await socket.waitWritable(until: deadline, cancellably: waitsCancellably) {
-                case .ready: break
-                case .deadline: throw NetworkError.timedOut("write")
-                case .cancelled: throw CancellationError()
-                }
+                try await socket.waitWritable(until: deadline, cancellably: waitsCancellably).check("write")
             } else {
                 throw failure(result, "write")
             }

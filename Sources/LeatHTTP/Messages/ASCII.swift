@@ -3,7 +3,7 @@
 /// HTTP is defined over octets. `Character`, `Int(String)` and `lowercased()` follow Unicode and accept far more than
 /// HTTP does (`"٥"` is a number, U+212A folds to `k`, `"\r\n"` is one character), so nothing here uses them.
 /// The ranges that are longer than a few bytes are checked eight bytes at a time.
-enum ASCII {
+package enum ASCII {
     static let tab: UInt8 = 0x09
     static let lineFeed: UInt8 = 0x0A
     static let carriageReturn: UInt8 = 0x0D
@@ -29,6 +29,9 @@ enum ASCII {
     static func isWhitespace(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 
     @inline(__always)
+    static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- 0x61 < 26 }
+
+    @inline(__always)
     static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
 
     /// Whether `byte` may stand in a field value or a reason phrase: HTAB, SP, VCHAR or obs-text (RFC 9110 §5.5).
@@ -44,7 +47,7 @@ enum ASCII {
 
     /// The value of a hexadecimal digit, or nil.
     @inline(__always)
-    static func hexValue(_ byte: UInt8) -> UInt8? {
+    package static func hexValue(_ byte: UInt8) -> UInt8? {
         if isDigit(byte) { return byte &- 0x30 }
         let letter = (byte | 0x20) &- 0x61
         return letter < 6 ? letter + 10 : nil

@@ -40,8 +40,13 @@ package enum HTTPDate {
         else { return nil }
         // Two digits mean the year that is nearest; all such dates are of the last century or of this one's beginning.
         let fullYear = year >= 100 ? year : year >= 70 ? 1900 + year : 2000 + year
+        return seconds(year: fullYear, month: month, day: day, hour: hour, minute: minute, second: second)
+    }
+
+    /// Seconds since 1970 to a date in UTC; months count from 0.
+    static func seconds(year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int) -> Int {
         var parts = tm()
-        parts.tm_year = Int32(fullYear - 1900)
+        parts.tm_year = Int32(year - 1900)
         parts.tm_mon = Int32(month)
         parts.tm_mday = Int32(day)
         parts.tm_hour = Int32(hour)
@@ -51,7 +56,7 @@ package enum HTTPDate {
     }
 
     private static func number(_ text: String) -> Int? {
-        guard (1...4).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+        guard (1...4).contains(text.utf8.count), text.utf8.allSatisfy(ASCII.isDigit) else {
             return nil
         }
         return Int(text)

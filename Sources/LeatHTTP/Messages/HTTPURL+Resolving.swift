@@ -23,10 +23,9 @@ extension HTTPURL {
     /// `scheme ":"`, where a scheme is a letter and then letters, digits, `+`, `-` and `.`.
     private static func hasScheme(_ text: String) -> Bool {
         guard let colon = text.utf8.firstIndex(of: ASCII.colon), let first = text.utf8.first else { return false }
-        func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- 0x61 < 26 }
-        return isLetter(first)
+        return ASCII.isLetter(first)
             && text.utf8[..<colon].allSatisfy {
-                isLetter($0) || ASCII.isDigit($0) || $0 == 0x2B || $0 == 0x2D || $0 == 0x2E
+                ASCII.isLetter($0) || ASCII.isDigit($0) || $0 == 0x2B || $0 == 0x2D || $0 == 0x2E
             }
     }
 

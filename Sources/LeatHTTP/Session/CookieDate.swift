@@ -23,7 +23,7 @@ enum CookieDate {
         guard let (hour, minute, second) = time, let day, let month, let year, (1...31).contains(day), year >= 1601,
             hour < 24, minute < 60, second < 60
         else { return nil }
-        return days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second
+        return HTTPDate.seconds(year: year, month: month, day: day, hour: hour, minute: minute, second: second)
     }
 
     private static func isDelimiter(_ byte: UInt8) -> Bool {
@@ -43,7 +43,7 @@ enum CookieDate {
     private static func monthNumber(_ word: Substring.UTF8View.SubSequence) -> Int? {
         guard word.count >= 3 else { return nil }
         let name = String(decoding: word.prefix(3).map(ASCII.lowercase), as: UTF8.self)
-        return months.firstIndex(of: name).map { $0 + 1 }
+        return months.firstIndex(of: name)
     }
 
     /// `hh:mm:ss`, each of one or two digits.
@@ -57,14 +57,5 @@ enum CookieDate {
 
     private static func whole(_ word: Substring.UTF8View.SubSequence) -> Int? {
         word.allSatisfy(ASCII.isDigit) ? number(word, 1...2) : nil
-    }
-
-    /// Days from 1970 to a date of the Gregorian calendar, counted in years that begin in March.
-    private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
-        let shifted = month > 2 ? year : year - 1
-        let era = shifted / 400
-        let yearOfEra = shifted - era * 400
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 }

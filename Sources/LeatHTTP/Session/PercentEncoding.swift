@@ -1,15 +1,13 @@
 /// Percent-encoding of text in URLs (RFC 3986 §2.1).
-enum PercentEncoding {
+package enum PercentEncoding {
     /// The letters, digits and marks that need no encoding anywhere (§2.3).
     @inline(__always)
     static func isUnreserved(_ byte: UInt8) -> Bool {
-        let letter = byte | 0x20
-        return letter &- 0x61 < 26 || ASCII.isDigit(byte) || byte == 0x2D || byte == 0x2E || byte == 0x5F
-            || byte == 0x7E
+        ASCII.isLetter(byte) || ASCII.isDigit(byte) || byte == 0x2D || byte == 0x2E || byte == 0x5F || byte == 0x7E
     }
 
     /// The UTF-8 of `text` with everything encoded that is not unreserved; a space becomes `+` in a form.
-    static func encode(_ text: String, spaceAsPlus: Bool) -> String {
+    package static func encode(_ text: String, spaceAsPlus: Bool = false) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var encoded: [UInt8] = []
         encoded.reserveCapacity(text.utf8.count)
@@ -35,8 +33,8 @@ extension HTTPURL {
     public func appending(queryItems items: [(name: String, value: String)]) -> HTTPURL {
         if items.isEmpty { return self }
         let query = items.map { item in
-            "\(PercentEncoding.encode(item.name, spaceAsPlus: false))="
-                + PercentEncoding.encode(item.value, spaceAsPlus: false)
+            "\(PercentEncoding.encode(item.name))="
+                + PercentEncoding.encode(item.value)
         }.joined(separator: "&")
         let hasQuery = path.utf8.contains(UInt8(ascii: "?"))
         let separator = !hasQuery ? "?" : path.hasSuffix("?") || path.hasSuffix("&") ? "" : "&"

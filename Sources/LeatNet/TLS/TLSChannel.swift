@@ -158,11 +158,8 @@ package final class TLSChannel: @unchecked Sendable {
     }
 
     private func check(_ wake: Wake) throws {
-        switch wake {
-        case .ready: if socket.isClosed { throw NetworkError.closed("TLS handshake") }
-        case .deadline: throw NetworkError.timedOut("TLS handshake")
-        case .cancelled: throw CancellationError()
-        }
+        try wake.check("TLS handshake")
+        if socket.isClosed { throw NetworkError.closed("TLS handshake") }
     }
 
     private func handshakeFailure() -> TLSError {
