@@ -90,10 +90,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         while true {
             if let piece = try decoder.next() {
                 // Little input can make many pieces, none of which waits for anything.
-                if !connection.loop.spendBudget() {
-                    connection.saveWindow()
-                    await Task.yield()
-                }
+                if !connection.loop.spendBudget() { await Task.yield() }
                 return piece
             }
             guard !isFinished, let coded = try await next(connection) else {

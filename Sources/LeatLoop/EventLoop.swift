@@ -16,15 +16,17 @@ public final class EventLoop: @unchecked Sendable {
     package let reactor: Reactor
     /// Every wait that is going on, for introspection and for the end of the loop.
     package let waits = WaitRegistry()
-    /// Where a read lands before anyone knows how much it brings: one buffer for all connections of the loop, so that an
-    /// idle one needs none. What is in it is good until the reader next suspends.
-    package let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
+    private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
+    /// Whose bytes are in ``scratch``.
+    @exclusivity(unchecked) private unowned(unsafe) var scratchUser: LoopConnection?
     private let core: JobCore
     private let executor: LoopTaskExecutor
     /// The identity under which jobs of the main actor run; nil in an embedded loop, which has none.
     private var mainExecutor: UnownedSerialExecutor?
     private let slowJobs: SlowJobDetector?
     package let offloading: Offloading
+
+    @exclusivity(unchecked) var pendingWrites = PendingWrites()
 
     private var isDriven = false
     @exclusivity(unchecked) private var stopRequested = false
@@ -124,6 +126,7 @@ public final class EventLoop: @unchecked Sendable {
         }
         while true {
             runReadyJobs()
+            pendingWrites.perform()
             if stopRequested || isDone() { return }
             core.takeInbox()
             reactor.turn(mayWait: core.ready.isEmpty)
@@ -173,6 +176,21 @@ public final class EventLoop: @unchecked Sendable {
     /// Runs `work` now if the caller is on the loop, soon otherwise.
     package func execute(_ work: @escaping @Sendable () -> Void) {
         if core.isOnLoop { work() } else { enqueue(ScheduledWork(loop: self, work)) }
+    }
+
+    /// Where a read lands before anyone knows how much it brings: one buffer for all connections of the loop, so that an idle
+    /// one needs none. Whoever has bytes in it is told to save them first.
+    @inline(__always)
+    package func scratch(for connection: LoopConnection) -> UnsafeMutableRawBufferPointer {
+        scratchUser?.leaveScratch()
+        scratchUser = connection
+        return scratch
+    }
+
+    /// To be called before a connection is freed.
+    package func forget(_ connection: LoopConnection) {
+        pendingWrites.remove(connection)
+        if scratchUser === connection { scratchUser = nil }
     }
 
     func enqueue(_ work: ScheduledWork) {

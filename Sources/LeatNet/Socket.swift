@@ -70,6 +70,12 @@ package final class Socket: PollSource, @unchecked Sendable {
         }
     }
 
+    /// A send has failed: a read may say more, and is to be tried without waiting for an event.
+    package func expectInput() {
+        isReadable = true
+        readSpot.wake(.ready)
+    }
+
     /// Whether a read would find something: bytes, the end of the stream or an error.
     package var mayBeReadable: Bool { isReadable || sawHangup }
 

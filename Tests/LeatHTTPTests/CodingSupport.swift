@@ -143,7 +143,6 @@ func withBody<R>(
         times: ExchangeTimes(began: connection.loop.now, readTimeout: 60_000_000_000),
         decoder: decoder
     )
-    connection.saveWindow()
     let result = try await use(head, reader)
     connection.close()
     try await server.value

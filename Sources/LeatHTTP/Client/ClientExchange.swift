@@ -72,7 +72,7 @@ final class ClientExchange {
     /// Up to this size a body is sent in the same system call as the head.
     private static var copiedSize: Int { 16384 }
 
-    /// Sends the request if that can be done without waiting. Otherwise returns false: ``finishSending()`` does the rest.
+    /// Has the request sent if that needs no waiting. Otherwise returns false: ``finishSending()`` does the rest.
     func trySend() throws -> Bool {
         let http = http!
         http.parser.expectResponse(to: method)
@@ -90,7 +90,8 @@ final class ClientExchange {
         case .bytes, .stream:
             return false
         }
-        return http.tryFlush()
+        http.flushLater()
+        return true
     }
 
     private func appendHead(to http: HTTPConnection) throws(HTTPEncodingError) {
@@ -152,8 +153,6 @@ final class ClientExchange {
 
     /// Whether the final head of the response is there, although the request is still being sent.
     private func takeEarlyHead() throws -> Bool {
-        // What sends the body may be the caller's code, which may suspend.
-        defer { http.saveWindow() }
         while earlyHead == nil {
             if case .head = try http.tryNext() {
                 earlyHead = try takeHead(http)
@@ -291,7 +290,6 @@ final class ClientExchange {
         let decoder = head!.hasContentEncoding ? try decoder(for: &head) : nil
         let response = head!.response
         let reader = HTTPBodyReader(http, times: times, decoder: decoder)
-        http.saveWindow()
         defer { reader.invalidate() }
         if followingRedirects, RedirectPolicy.leads(response.status, response.headerFields) {
             isComplete = reader.discardReceived()
@@ -307,7 +305,7 @@ final class ClientExchange {
     /// Whether the next request may use this connection: the response was complete, both sides want to go on, and nothing
     /// else has arrived.
     var leavesConnectionReusable: Bool {
-        isComplete && !isCutShort && serverKeepsAlive && !http.hasUnparsedBytes && !http.sawEnd
+        isComplete && !isCutShort && !http.hasUnsent && serverKeepsAlive && !http.hasUnparsedBytes && !http.sawEnd
             && !headerFields.contains(token: "close", in: .connection)
     }
 

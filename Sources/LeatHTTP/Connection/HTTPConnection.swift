@@ -5,10 +5,10 @@ package import LeatReactor
 
 /// One HTTP/1.1 connection, seen from either end: bytes in through the parser, bytes out through one buffer.
 ///
-/// Received bytes are parsed where they landed, in the loop's scratch buffer. Only what is left over when the task
-/// suspends (half a header line, the next pipelined request) is copied into a buffer of this connection's own, so an idle
-/// connection has none.
-package final class HTTPConnection {
+/// Received bytes are parsed where they landed, in the loop's scratch buffer. Only what is left over when the next read is
+/// about to go there (half a header line, the next pipelined request) is copied into a buffer of this connection's own, so
+/// an idle connection has none.
+package final class HTTPConnection: LoopConnection {
     package let socket: Socket
     /// What lies between the socket and HTTP, for `https`.
     package let tls: TLSChannel?
@@ -36,7 +36,10 @@ package final class HTTPConnection {
         parser = HTTPParser(role: role, limits: limits)
     }
 
-    deinit { carry?.deallocate() }
+    deinit {
+        loop.forget(self)
+        carry?.deallocate()
+    }
 
     /// Whether bytes wait to be parsed.
     package var hasUnparsedBytes: Bool { !window.isEmpty }
@@ -76,14 +79,12 @@ package final class HTTPConnection {
     /// Receives more bytes, waiting for them: until `deadline`, and no longer than `timeout` nanoseconds at a time.
     /// Returns false at the end of the stream. Throws `NetworkError` (`.timedOut`) or `CancellationError`.
     package func fill(timeout: Int64 = .max, deadline: LoopInstant = .distantFuture) async throws -> Bool {
-        saveWindow()
         if !loop.spendBudget() { await Task.yield() }
         while true {
             if socket.isClosed { throw NetworkError.closed("read") }
-            let count = tryReceive()
+            let (count, received) = tryReceive()
             if count > 0 {
-                bytesReceived += count
-                acceptScratch(count)
+                accept(received)
                 return true
             }
             if count == 0 {
@@ -92,6 +93,10 @@ package final class HTTPConnection {
             }
             guard count == -Int(EAGAIN) else { throw failure(count, "read") }
             let until = min(loop.now.advanced(nanoseconds: timeout), deadline)
+            if hasUnsent {
+                try await sendUnsent(until: until)
+                continue
+            }
             let reason = WaitReason.read(descriptor: socket.descriptor)
             var wake = socket.readableNow
             if wake == nil {
@@ -105,9 +110,13 @@ package final class HTTPConnection {
         }
     }
 
+    /// What ``Socket/tryReceive(into:)`` answers, and the bytes.
     @inline(__always)
-    private func tryReceive() -> Int {
-        if let tls { tls.tryReceive(into: loop.scratch) } else { socket.tryReceive(into: loop.scratch) }
+    private func tryReceive() -> (result: Int, bytes: UnsafeRawBufferPointer) {
+        if window.isEmpty { dropCarry() }
+        let room = loop.scratch(for: self)
+        let result = if let tls { tls.tryReceive(into: room) } else { socket.tryReceive(into: room) }
+        return (result, UnsafeRawBufferPointer(rebasing: room[..<max(0, result)]))
     }
 
     @inline(__always)
@@ -124,27 +133,28 @@ package final class HTTPConnection {
     package var isQuiet: Bool {
         guard !socket.isClosed, window.isEmpty else { return false }
         guard socket.mayBeReadable || tls?.hasBufferedInput == true else { return true }
-        return tryReceive() == -Int(EAGAIN)
+        return tryReceive().result == -Int(EAGAIN)
     }
 
-    private func acceptScratch(_ count: Int) {
-        let received = UnsafeRawBufferPointer(rebasing: loop.scratch[..<count])
+    private func accept(_ received: UnsafeRawBufferPointer) {
+        bytesReceived += received.count
         window = window.isEmpty ? received : joined(window, received)
     }
 
-    /// Moves unparsed bytes out of the scratch buffer. To be called before anything that may suspend.
-    package func saveWindow() {
-        guard !window.isEmpty else {
-            carry?.deallocate()
-            carry = nil
-            return
-        }
+    /// Moves unparsed bytes out of the scratch buffer.
+    override package func leaveScratch() {
+        guard !window.isEmpty else { return dropCarry() }
         if let carry, carry.baseAddress! <= window.baseAddress!,
             window.baseAddress! < carry.baseAddress! + carry.count
         {
             return
         }
         window = joined(window, UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
+    private func dropCarry() {
+        carry?.deallocate()
+        carry = nil
     }
 
     /// Copies both parts into a new carry buffer. Bounded: the parser leaves less than a line, and a pipelining peer no
@@ -160,13 +170,11 @@ package final class HTTPConnection {
 
     /// Receives what is there without waiting. Returns whether there was anything, the end of the stream included.
     package func tryFill() throws -> Bool {
-        saveWindow()
-        let count = tryReceive()
+        let (count, received) = tryReceive()
         if count == -Int(EAGAIN) { return false }
         if count < 0 { throw failure(count, "read") }
         if count == 0 { sawEnd = true }
-        bytesReceived += count
-        acceptScratch(count)
+        accept(received)
         return true
     }
 
@@ -184,6 +192,30 @@ package final class HTTPConnection {
         }
         if sent > 0 { output.removeSubrange(..<sent) }
         return false
+    }
+
+    /// Has `output` sent at the end of the turn. What the kernel does not take then is sent by ``fill(timeout:deadline:)``,
+    /// which is what comes next.
+    @inline(__always)
+    package func flushLater() { loop.writeLater(self) }
+
+    override package func writePending() {
+        if tryFlush() { return }
+        // The peer may have said why it takes no more; the reader finds out, or sends the rest.
+        socket.expectInput()
+    }
+
+    /// Whether part of the output is still to be sent, and will not be at the end of the turn.
+    package var hasUnsent: Bool { !output.isEmpty && !isWritePending }
+
+    /// Sends what the kernel did not take at the end of the turn, until something arrives.
+    private func sendUnsent(until deadline: LoopInstant) async throws {
+        let sent = output.withUnsafeBytes { trySend($0) }
+        if sent > 0 { return output.removeSubrange(..<sent) }
+        guard sent == -Int(EAGAIN) else { throw failure(sent, "write") }
+        socket.readabilityWakesWriter = true
+        defer { socket.readabilityWakesWriter = false }
+        try await socket.waitWritable(until: deadline, cancellably: waitsCancellably).check("write")
     }
 
     /// Sends what is in `output`, waiting while the peer does not take it.
@@ -209,7 +241,6 @@ package final class HTTPConnection {
                 sent += result
                 if sent == bytes.count { return }
             }
-            saveWindow()
             if result >= 0 {
                 if !loop.spendBudget() { await Task.yield() }
             } else if result == -Int(EAGAIN) {
@@ -242,6 +273,7 @@ package final class HTTPConnection {
 
     package func close() {
         discardUnparsed()
+        loop.cancelWrite(self)
         tls?.sendCloseNotify()
         socket.close()
     }

@@ -151,7 +151,6 @@ final class ServerConnection: @unchecked Sendable {
             _ = try? http.tryNext()
             return .empty
         }
-        http.saveWindow()
         return HTTPBodyReader(
             http,
             times: ExchangeTimes(began: loop.now, readTimeout: server.bodyTimeout),
@@ -163,7 +162,6 @@ final class ServerConnection: @unchecked Sendable {
     @inline(never)
     private func respond(_ body: HTTPBodyReader) async -> HTTPServerResponse {
         do {
-            http.saveWindow()
             return try await server.handler(head.request, body)
         } catch let error as HTTPError where error.kind == .bodyTooLarge {
             return HTTPServerResponse(status: .contentTooLarge)
