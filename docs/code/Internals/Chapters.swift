@@ -3,12 +3,16 @@ import Leat
 
 @main struct Chapters {
     static func main() throws {
-        switch CommandLine.arguments.dropFirst().first {
+        switch CommandLine.arguments.dropFirst().joined(separator: " ") {
         case "turn": try turn()
         case "await": try awaitToEpoll()
         case "timers": timers()
         case "readiness": try readiness()
-        default: print("usage: doc-internals turn | await | timers | readiness")
+        case "http1": try http1()
+        case "http1 length": try http1Length()
+        case "http1 refused": http1Refused()
+        case "http1 splits": http1Splits()
+        default: print("usage: doc-internals turn | await | timers | readiness | http1 [length | refused | splits]")
         }
     }
 }
