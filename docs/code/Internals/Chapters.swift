@@ -12,7 +12,17 @@ import Leat
         case "http1 length": try http1Length()
         case "http1 refused": http1Refused()
         case "http1 splits": http1Splits()
-        default: print("usage: doc-internals turn | await | timers | readiness | http1 [length | refused | splits]")
+        case "buffers": try buffers()
+        case "buffers calls": try buffersCalls()
+        case "buffers pressure": try buffersPressure()
+        default:
+            print(
+                """
+                usage: doc-internals turn | await | timers | readiness
+                       doc-internals http1 [length | refused | splits]
+                       doc-internals buffers [calls | pressure]
+                """
+            )
         }
     }
 }

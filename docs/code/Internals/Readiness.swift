@@ -18,7 +18,7 @@ private final class Connection: PollSource {
     }
 }
 
-private func socketPair() -> (near: Int32, far: Int32) {
+func socketPair() -> (near: Int32, far: Int32) {
     var ends: [Int32] = [0, 0]
     socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | CLINUX_SOCKET_FLAGS, 0, &ends)
     return (ends[0], ends[1])
