@@ -8,12 +8,20 @@ public struct HTTPBody: Sendable {
 
     package let content: Content
 
+    /// Whether sending it a second time sends the same.
+    package let isReplayable: Bool
+
+    private init(_ content: Content, isReplayable: Bool = true) {
+        self.content = content
+        self.isReplayable = isReplayable
+    }
+
     /// No body.
-    public static let none = HTTPBody(content: .none)
+    public static let none = HTTPBody(.none)
 
     /// A body of these bytes, sent with a Content-Length.
     public static func bytes(_ bytes: [UInt8]) -> HTTPBody {
-        HTTPBody(content: .bytes(bytes))
+        HTTPBody(.bytes(bytes))
     }
 
     /// A body of the UTF-8 of this text, sent with a Content-Length.
@@ -23,14 +31,17 @@ public struct HTTPBody: Sendable {
 
     /// A body that `produce` writes while it is sent, with back-pressure: each write returns when the kernel has taken it.
     ///
-    /// With a `length` the body must have exactly that many bytes, or the exchange fails; without one it is chunked. A
-    /// stream is written at most once, so such a request is never retried.
+    /// With a `length` the body must have exactly that many bytes, or the exchange fails; without one it is chunked.
+    ///
+    /// - Parameter isReplayable: Whether `produce` writes the same each time it is called. By default it is called at most
+    ///   once: such a request is never retried, and no redirect that wants the body again is followed.
     public static func stream(
         length: Int? = nil,
+        isReplayable: Bool = false,
         _ produce: @escaping @Sendable (HTTPBodyWriter) async throws -> Void
     ) -> HTTPBody {
         precondition(length ?? 0 >= 0, "a body cannot have a negative length")
-        return HTTPBody(content: .stream(length: length, produce))
+        return HTTPBody(.stream(length: length, produce), isReplayable: isReplayable)
     }
 
     /// The length, if it is known before sending.
@@ -40,10 +51,5 @@ public struct HTTPBody: Sendable {
         case .bytes(let bytes): bytes.count
         case .stream(let length, _): length
         }
-    }
-
-    /// Whether sending it a second time sends the same.
-    package var isReplayable: Bool {
-        if case .stream = content { false } else { true }
     }
 }

@@ -48,6 +48,25 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         try await write(Array(text.utf8))
     }
 
+    /// Writes another body as a part of this one. Throws `.bodyLength` if it does not keep to its own length: the next part
+    /// cannot make up for it.
+    func write(_ part: HTTPBody) async throws {
+        switch part.content {
+        case .none: break
+        case .bytes(let bytes): try await write(bytes)
+        case .stream(nil, let produce): try await produce(self)
+        case .stream(.some(let length), let produce):
+            let whole = owed
+            if let whole, length > whole {
+                throw HTTPError(.bodyLength, "a part of the body is longer than what is announced of the whole")
+            }
+            owed = length
+            try await produce(self)
+            try checkNothingIsOwed()
+            owed = whole.map { $0 - length }
+        }
+    }
+
     /// Up to this size a piece is copied behind the head, to go out in the same system call.
     private static var copiedSize: Int { 16384 }
 
@@ -63,10 +82,13 @@ public final class HTTPBodyWriter: @unchecked Sendable {
 
     /// Writes the end of the body. Throws `.bodyLength` if it is shorter than announced.
     package func finish() async throws {
-        if let owed, owed > 0 {
-            throw HTTPError(.bodyLength, "the body is shorter than announced, by \(owed) bytes")
-        }
+        try checkNothingIsOwed()
         if isChunked { try HTTPEncoder.appendLastChunk(to: &connection.output) }
         try await flush()
+    }
+
+    private func checkNothingIsOwed() throws {
+        guard let owed, owed > 0 else { return }
+        throw HTTPError(.bodyLength, "the body is shorter than announced, by \(owed) bytes")
     }
 }
