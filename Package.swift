@@ -68,6 +68,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(name: "doc-start", dependencies: leat, path: "docs/code/Start", swiftSettings: settings),
+        .executableTarget(name: "doc-forms", dependencies: leat, path: "docs/code/Forms", swiftSettings: settings),
         .executableTarget(
             name: "doc-internals",
             dependencies: leat + ["CLinux"],
@@ -93,7 +94,8 @@ let package = Package(
         .testTarget(
             name: "LeatCommandTests",
             dependencies: [
-                "Leat", "LeatCommand", "LeatHTTP", "one-thread", "doc-readme", "doc-start", "doc-internals",
+                "Leat", "LeatCommand", "LeatHTTP", "one-thread", "doc-readme", "doc-start", "doc-forms",
+                "doc-internals",
             ],
             swiftSettings: settings
         ),
