@@ -3,25 +3,30 @@ public struct HTTPBody: Sendable {
     package enum Content: Sendable {
         case none
         case bytes([UInt8])
-        case stream(length: Int?, @Sendable (HTTPBodyWriter) async throws -> Void)
+        case stream(length: Int?, Producer)
+    }
+
+    /// What writes a stream. An object, to keep the bodies of requests without one small.
+    package final class Producer: Sendable {
+        fileprivate let isReplayable: Bool
+        private let produce: @Sendable (HTTPBodyWriter) async throws -> Void
+
+        fileprivate init(isReplayable: Bool, _ produce: @escaping @Sendable (HTTPBodyWriter) async throws -> Void) {
+            self.isReplayable = isReplayable
+            self.produce = produce
+        }
+
+        package func callAsFunction(_ writer: HTTPBodyWriter) async throws { try await produce(writer) }
     }
 
     package let content: Content
 
-    /// Whether sending it a second time sends the same.
-    package let isReplayable: Bool
-
-    private init(_ content: Content, isReplayable: Bool = true) {
-        self.content = content
-        self.isReplayable = isReplayable
-    }
-
     /// No body.
-    public static let none = HTTPBody(.none)
+    public static let none = HTTPBody(content: .none)
 
     /// A body of these bytes, sent with a Content-Length.
     public static func bytes(_ bytes: [UInt8]) -> HTTPBody {
-        HTTPBody(.bytes(bytes))
+        HTTPBody(content: .bytes(bytes))
     }
 
     /// A body of the UTF-8 of this text, sent with a Content-Length.
@@ -41,7 +46,7 @@ public struct HTTPBody: Sendable {
         _ produce: @escaping @Sendable (HTTPBodyWriter) async throws -> Void
     ) -> HTTPBody {
         precondition(length ?? 0 >= 0, "a body cannot have a negative length")
-        return HTTPBody(.stream(length: length, produce), isReplayable: isReplayable)
+        return HTTPBody(content: .stream(length: length, Producer(isReplayable: isReplayable, produce)))
     }
 
     /// The length, if it is known before sending.
@@ -51,5 +56,10 @@ public struct HTTPBody: Sendable {
         case .bytes(let bytes): bytes.count
         case .stream(let length, _): length
         }
+    }
+
+    /// Whether sending it a second time sends the same.
+    package var isReplayable: Bool {
+        if case .stream(_, let producer) = content { producer.isReplayable } else { true }
     }
 }
