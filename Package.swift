@@ -60,6 +60,20 @@ let package = Package(
             path: "Tests/Programs/OneThread",
             swiftSettings: settings
         ),
+        // What the fuzzers run and check, the program that runs it, and the corpus as a test: see docs/internals/fuzzing.md.
+        .target(name: "FuzzTargets", dependencies: ["LeatHTTP"], path: "Tests/Fuzz/Targets", swiftSettings: settings),
+        .executableTarget(
+            name: "leat-fuzz",
+            dependencies: ["FuzzTargets", "LeatReactor"],
+            path: "Tests/Fuzz/Program",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "FuzzReplayTests",
+            dependencies: ["FuzzTargets"],
+            path: "Tests/Fuzz/ReplayTests",
+            swiftSettings: settings
+        ),
         // The code in the documentation, which is compiled and run by the tests.
         .executableTarget(
             name: "doc-readme",
