@@ -50,6 +50,22 @@ struct CookieTests {
         }
     }
 
+    @Test func aCookieIsReadByOctets() throws {
+        // A combining mark makes one character of what stands before it.
+        let mark = "\u{301}"
+        let cookie = try #require(
+            Cookie(setCookie: "a=\(mark)b;\(mark)c; Path=/\(mark)", from: "http://h.test/", now: 0)
+        )
+        #expect(cookie.name == "a" && cookie.value == "\(mark)b" && cookie.path == "/\(mark)")
+        #expect(Cookie(setCookie: "__Host-\(mark)=b", from: "http://h.test/", now: 0) == nil)
+        // Not a semicolon, although Unicode holds it for the same.
+        #expect(Cookie(setCookie: "a\u{37E}b=c", from: "http://h.test/", now: 0)?.name == "a\u{37E}b")
+        set("a\u{37E}=\(mark)b;\(mark)", at: "http://h.test/")
+        let copy = CookieJar(now: { 0 })
+        try copy.load(jar.text)
+        #expect(copy.header(for: "http://h.test/") == "a\u{37E}=\(mark)b")
+    }
+
     @Test func prefixesAreHonouredOverHTTPS() {
         let url: HTTPURL = "https://www.example.com/"
         #expect(Cookie(setCookie: "__Secure-a=1; Secure", from: url, now: 0) != nil)

@@ -12,6 +12,7 @@ package enum ASCII {
     static let slash: UInt8 = 0x2F
     static let colon: UInt8 = 0x3A
     static let semicolon: UInt8 = 0x3B
+    static let equals: UInt8 = 0x3D
 
     /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
     @inline(__always)

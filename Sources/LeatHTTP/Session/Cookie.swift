@@ -30,15 +30,17 @@ public struct Cookie: Sendable, Hashable {
     /// Whether a host is the domain or below it (§5.1.3). An address is below nothing.
     static func host(_ host: String, isIn domain: String) -> Bool {
         if host == domain { return true }
-        return host.hasSuffix("." + domain) && SocketAddress(ip: host, port: 0) == nil
+        let above = host.utf8.suffix(domain.utf8.count + 1)
+        return above.first == UInt8(ascii: ".") && above.dropFirst().elementsEqual(domain.utf8)
+            && SocketAddress(ip: host, port: 0) == nil
     }
 
     /// §5.1.4.
     static func path(_ path: String, isIn prefix: String) -> Bool {
-        let path = path.prefix { $0 != "?" }
-        guard path.hasPrefix(prefix) else { return false }
-        return path.utf8.count == prefix.utf8.count || prefix.hasSuffix("/")
-            || path.utf8.dropFirst(prefix.utf8.count).first == ASCII.slash
+        let path = path.utf8.prefix { $0 != UInt8(ascii: "?") }
+        guard path.starts(with: prefix.utf8) else { return false }
+        return path.count == prefix.utf8.count || prefix.utf8.last == ASCII.slash
+            || path.dropFirst(prefix.utf8.count).first == ASCII.slash
     }
 
     /// The directory of a request's path (§5.1.4): what a cookie without a path is for.
@@ -55,14 +57,16 @@ extension Cookie {
     /// character, or larger than 4,096 octets.
     init?(setCookie text: String, from url: HTTPURL, now: Int) {
         guard text.utf8.count <= 4096, HTTPField.isValidValue(text) else { return nil }
-        var parts = text.split(separator: ";", omittingEmptySubsequences: false).makeIterator()
-        guard let pair = parts.next(), let equals = pair.firstIndex(of: "=") else { return nil }
+        // By octets: to Swift, a semicolon before a combining mark is another character, and no semicolon.
+        var parts = text.utf8.split(separator: ASCII.semicolon, omittingEmptySubsequences: false).makeIterator()
+        guard let pair = parts.next().map(Substring.init), let equals = pair.utf8.firstIndex(of: ASCII.equals)
+        else { return nil }
         let name = String(Self.trimmed(pair[..<equals]))
         guard !name.isEmpty else { return nil }
         var attributes = Attributes()
-        while let part = parts.next() { attributes.read(part, now: now) }
+        while let part = parts.next() { attributes.read(Substring(part), now: now) }
         self.name = name
-        value = String(Self.trimmed(pair[pair.index(after: equals)...]))
+        value = String(Self.trimmed(pair[pair.utf8.index(after: equals)...]))
         if let domain = attributes.domain, domain != url.host {
             // A domain of one label, such as `com`, would reach every host below it.
             guard domain.utf8.contains(UInt8(ascii: ".")), Self.host(url.host, isIn: domain) else { return nil }
@@ -78,8 +82,8 @@ extension Cookie {
         isHTTPOnly = attributes.isHTTPOnly
         sameSite = attributes.sameSite
         guard url.isSecure || !isSecure else { return nil }
-        if name.hasPrefix("__Secure-"), !isSecure { return nil }
-        if name.hasPrefix("__Host-"), !isSecure || !isHostOnly || path != "/" { return nil }
+        if name.utf8.starts(with: "__Secure-".utf8), !isSecure { return nil }
+        if name.utf8.starts(with: "__Host-".utf8), !isSecure || !isHostOnly || path != "/" { return nil }
     }
 
     private struct Attributes {
@@ -92,14 +96,14 @@ extension Cookie {
         var sameSite: String?
 
         mutating func read(_ attribute: Substring, now: Int) {
-            let equals = attribute.firstIndex(of: "=")
+            let equals = attribute.utf8.firstIndex(of: ASCII.equals)
             let name = Cookie.trimmed(attribute[..<(equals ?? attribute.endIndex)]).lowercased()
-            let value = Cookie.trimmed(equals.map { attribute[attribute.index(after: $0)...] } ?? "")
+            let value = Cookie.trimmed(equals.map { attribute[attribute.utf8.index(after: $0)...] } ?? "")
             switch name {
             case "domain":
                 let host = value.hasPrefix(".") ? value.dropFirst() : value
                 if !host.isEmpty { domain = String(decoding: host.utf8.map(ASCII.lowercase), as: UTF8.self) }
-            case "path": path = value.hasPrefix("/") ? String(value) : nil
+            case "path": path = value.utf8.first == ASCII.slash ? String(value) : nil
             case "expires": if let date = CookieDate.parse(value) { expires = date }
             case "max-age":
                 let digits = value.hasPrefix("-") ? value.dropFirst() : value
@@ -116,9 +120,9 @@ extension Cookie {
     }
 
     static func trimmed(_ text: Substring) -> Substring {
-        var text = text
-        while let first = text.utf8.first, ASCII.isWhitespace(first) { text = text.dropFirst() }
-        while let last = text.utf8.last, ASCII.isWhitespace(last) { text = text.dropLast() }
-        return text
+        var bytes = text.utf8
+        while let first = bytes.first, ASCII.isWhitespace(first) { bytes = bytes.dropFirst() }
+        while let last = bytes.last, ASCII.isWhitespace(last) { bytes = bytes.dropLast() }
+        return Substring(bytes)
     }
 }

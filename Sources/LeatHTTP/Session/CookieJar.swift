@@ -183,9 +183,10 @@ extension CookieJar {
         let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
         func flag(_ text: Substring) -> Bool? { text == "TRUE" ? true : text == "FALSE" ? false : nil }
         guard fields.count == 7, HTTPField.isValidValue(String(line.split(separator: "\t").joined(separator: " "))),
-            let reachesBelow = flag(fields[1]), fields[2].hasPrefix("/"), let isSecure = flag(fields[3]),
+            let reachesBelow = flag(fields[1]), fields[2].utf8.first == ASCII.slash, let isSecure = flag(fields[3]),
             let expires = Int(fields[4]), expires >= 0, !fields[5].isEmpty, !fields[0].isEmpty,
-            !fields[5].contains(where: { $0 == ";" || $0 == "=" }), !fields[6].utf8.contains(ASCII.semicolon)
+            !fields[5].utf8.contains(where: { $0 == ASCII.semicolon || $0 == ASCII.equals }),
+            !fields[6].utf8.contains(ASCII.semicolon)
         else { return nil }
         let domain = fields[0].hasPrefix(".") ? fields[0].dropFirst() : fields[0]
         return Cookie(
