@@ -39,6 +39,13 @@ struct CookieTests {
         #expect(jar.header(for: "http://example.com.evil.test/") == nil)
     }
 
+    @Test func aDotAtTheEndMakesNoSecondLabel() {
+        // CVE-2022-27779 in curl.
+        set("a=1; Domain=com.", "b=2; Domain=.com.", "c=3; Domain=example.com.", at: "http://www.example.com./")
+        #expect(jar.header(for: "http://other.com./") == nil)
+        #expect(jar.header(for: "http://example.com./") == "c=3")
+    }
+
     @Test(arguments: [
         "a=1; Domain=com", "a=1; Domain=other.com", "a=1; Domain=w.www.example.com", "a=1; Secure", "=1", "noequals",
         "",

@@ -68,8 +68,9 @@ extension Cookie {
         self.name = name
         value = String(Self.trimmed(pair[pair.utf8.index(after: equals)...]))
         if let domain = attributes.domain, domain != url.host {
-            // A domain of one label, such as `com`, would reach every host below it.
-            guard domain.utf8.contains(UInt8(ascii: ".")), Self.host(url.host, isIn: domain) else { return nil }
+            // A domain of one label, such as `com` or `com.`, would reach every host below it.
+            guard domain.utf8.split(separator: UInt8(ascii: ".")).count > 1, Self.host(url.host, isIn: domain)
+            else { return nil }
             self.domain = domain
             isHostOnly = false
         } else {
