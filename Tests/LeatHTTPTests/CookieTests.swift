@@ -49,7 +49,7 @@ struct CookieTests {
     @Test(arguments: [
         "a=1; Domain=com", "a=1; Domain=other.com", "a=1; Domain=w.www.example.com", "a=1; Secure", "=1", "noequals",
         "",
-        "__Secure-a=1", "__Host-a=1; Secure; Path=/", "a=1\u{1}", "a=b\r\nX: y",
+        "__Secure-a=1", "__Host-a=1; Secure; Path=/", "a=1\u{1}", "a=b\r\nX: y", "a\tb=1", "a=b\tc", "a=1; Path=/\t/",
     ])
     func whatMayNotBeSetIsIgnored(text: String) {
         if let cookie = Cookie(setCookie: text, from: "http://www.example.com/", now: 0) {
@@ -160,6 +160,12 @@ struct CookieTests {
         ] {
             #expect(throws: HTTPError.self) { try copy.load("# fine\n" + line) }
         }
+    }
+
+    @Test func aHostThatBeginsWithADotSetsNothing() {
+        // In a text it would come back as the host without it.
+        set("a=1", at: "http://.h.test/")
+        #expect(jar.cookies.isEmpty)
     }
 
     // MARK: With a client

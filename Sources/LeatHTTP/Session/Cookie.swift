@@ -54,7 +54,7 @@ public struct Cookie: Sendable, Hashable {
 extension Cookie {
     /// Reads a `Set-Cookie` as §5.2 says, and checks it as §5.3 and the rules for name prefixes do. Nil if it is not to be
     /// kept: for a foreign host, for a domain of one label, from `http` although it wants to be secure, with a control
-    /// character, or larger than 4,096 octets.
+    /// character or a tab, or larger than 4,096 octets.
     init?(setCookie text: String, from url: HTTPURL, now: Int) {
         guard text.utf8.count <= 4096, HTTPField.isValidValue(text) else { return nil }
         // By octets: to Swift, a semicolon before a combining mark is another character, and no semicolon.
@@ -82,6 +82,9 @@ extension Cookie {
         isSecure = attributes.isSecure
         isHTTPOnly = attributes.isHTTPOnly
         sameSite = attributes.sameSite
+        // A tab ends a field of `cookies.txt`, and a host's first dot has a meaning there. curl refuses the tab, too.
+        for part in [self.name, value, path] where part.utf8.contains(ASCII.tab) { return nil }
+        if domain.utf8.first == UInt8(ascii: ".") { return nil }
         guard url.isSecure || !isSecure else { return nil }
         if name.utf8.starts(with: "__Secure-".utf8), !isSecure { return nil }
         if name.utf8.starts(with: "__Host-".utf8), !isSecure || !isHostOnly || path != "/" { return nil }
