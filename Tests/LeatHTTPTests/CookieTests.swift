@@ -162,6 +162,16 @@ struct CookieTests {
         }
     }
 
+    @Test(arguments: ["", ".", "..h", ".#h", "h/", "h h", "é"])
+    func aLineForNoHostIsRefused(domain: String) {
+        #expect(throws: HTTPError.self) { try jar.load(domain + "\tTRUE\t/\tTRUE\t0\ta\tb") }
+    }
+
+    @Test func aTextMayHaveTheLineEndsOfAnotherSystem() throws {
+        try jar.load("# Netscape HTTP Cookie File\r\n\r\nh.test\tFALSE\t/\tFALSE\t0\ta\tb\r\n")
+        #expect(jar.header(for: "http://h.test/") == "a=b")
+    }
+
     @Test func aHostThatBeginsWithADotSetsNothing() {
         // In a text it would come back as the host without it.
         set("a=1", at: "http://.h.test/")

@@ -167,12 +167,15 @@ extension CookieJar {
         return text
     }
 
-    /// Adds the cookies of a text in that format. Throws ``HTTPError`` of kind `.malformed`, naming the line.
+    /// Adds the cookies of a text in that format, whose lines end with LF or CRLF. Throws ``HTTPError`` of kind
+    /// `.malformed`, naming the line.
     public func load(_ text: String) throws(HTTPError) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let isHTTPOnly = line.hasPrefix("#HttpOnly_")
-            if line.isEmpty || line.hasPrefix("#") && !isHTTPOnly { continue }
-            guard let cookie = Self.cookie(isHTTPOnly ? line.dropFirst(10) : line, isHTTPOnly) else {
+        let lines = text.utf8.split(separator: ASCII.lineFeed, omittingEmptySubsequences: false)
+        for (index, line) in lines.enumerated() {
+            let line = line.last == ASCII.carriageReturn ? line.dropLast() : line
+            let isHTTPOnly = line.starts(with: "#HttpOnly_".utf8)
+            if line.isEmpty || line.first == UInt8(ascii: "#") && !isHTTPOnly { continue }
+            guard let cookie = Self.cookie(Substring(isHTTPOnly ? line.dropFirst(10) : line), isHTTPOnly) else {
                 throw HTTPError(.malformed, "line \(index + 1) of the cookies is not one")
             }
             insert(cookie)
@@ -180,19 +183,22 @@ extension CookieJar {
     }
 
     private static func cookie(_ line: Substring, _ isHTTPOnly: Bool) -> Cookie? {
-        let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
+        let fields = line.utf8.split(separator: ASCII.tab, omittingEmptySubsequences: false).map(Substring.init)
         func flag(_ text: Substring) -> Bool? { text == "TRUE" ? true : text == "FALSE" ? false : nil }
-        guard fields.count == 7, HTTPField.isValidValue(String(line.split(separator: "\t").joined(separator: " "))),
+        guard fields.count == 7, HTTPField.isValidValue(String(line)),
             let reachesBelow = flag(fields[1]), fields[2].utf8.first == ASCII.slash, let isSecure = flag(fields[3]),
-            let expires = Int(fields[4]), expires >= 0, !fields[5].isEmpty, !fields[0].isEmpty,
+            let expires = Int(fields[4]), expires >= 0, !fields[5].isEmpty,
             !fields[5].utf8.contains(where: { $0 == ASCII.semicolon || $0 == ASCII.equals }),
             !fields[6].utf8.contains(ASCII.semicolon)
         else { return nil }
-        let domain = fields[0].hasPrefix(".") ? fields[0].dropFirst() : fields[0]
+        let domain = fields[0].utf8.first == UInt8(ascii: ".") ? fields[0].utf8.dropFirst() : fields[0].utf8
+        guard let first = domain.first, first != UInt8(ascii: "."),
+            domain.allSatisfy({ ASCII.isRegisteredName($0) || $0 == ASCII.colon })
+        else { return nil }
         return Cookie(
             name: String(fields[5]),
             value: String(fields[6]),
-            domain: String(decoding: domain.utf8.map(ASCII.lowercase), as: UTF8.self),
+            domain: String(decoding: domain.map(ASCII.lowercase), as: UTF8.self),
             isHostOnly: !reachesBelow,
             path: String(fields[2]),
             expires: expires == 0 ? nil : expires,

@@ -85,6 +85,10 @@ extension FuzzTarget {
         } catch {
             throw FuzzFailure(description: "\(error) in \(jar.text)")
         }
+        // Some editors end lines in another way.
+        let edited = CookieJar(now: { now })
+        try edited.load(jar.text.split(separator: "\n").joined(separator: "\r\n"))
+        try require(edited.text, equals: jar.text, "with other line ends")
         try require(copy.text, equals: jar.text, "written, read and written")
         try require(copy.cookies.map(\.withoutSameSite), equals: jar.cookies.map(\.withoutSameSite), "written and read")
     }
