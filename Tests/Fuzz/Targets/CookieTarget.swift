@@ -11,18 +11,25 @@ extension FuzzTarget {
         for line in input.split(separator: 0x0A) {
             let text = String(decoding: line.dropFirst(), as: UTF8.self)
             switch line.first {
-            case UInt8(ascii: "@"): url = HTTPURL(text) ?? url
+            case UInt8(ascii: "@"):
+                try checkHeader(jar, for: url)
+                url = HTTPURL(text) ?? url
             case UInt8(ascii: "="):
-                let before = jar.cookies
                 jar.store([.setCookie: text], from: url)
-                for cookie in jar.cookies where !before.contains(cookie) { try checkSet(cookie, by: url) }
-            case UInt8(ascii: "<"): do { try jar.load(text) } catch {}
-            case UInt8(ascii: "+"): clock.now += 3_600
-            default: continue
+                let alone = CookieJar(now: { clock.now })
+                alone.store([.setCookie: text], from: url)
+                for cookie in alone.cookies { try checkSet(cookie, by: url) }
+            case UInt8(ascii: "<"):
+                do { try jar.load(text) } catch {}
+            case UInt8(ascii: "+"):
+                try check(jar, clock.now)
+                clock.now += 3_600
+            default:
+                continue
             }
-            try check(jar, clock.now)
-            try checkHeader(jar, for: url)
         }
+        try check(jar, clock.now)
+        try checkHeader(jar, for: url)
         try checkHeader(jar, for: "http://example.com/a")
         try checkHeader(jar, for: "https://a.b.example.com/a/b/c?/")
         try checkText(jar, clock.now)
