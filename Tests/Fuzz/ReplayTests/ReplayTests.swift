@@ -1,7 +1,7 @@
 import FuzzTargets
 import Testing
 
-/// What the fuzzers start from, and what they have found, runs as a test.
+/// What the fuzzers start from, and what once showed a fault, runs as a test.
 @Suite(.timeLimit(.minutes(1)))
 struct ReplayTests {
     private static let corpus = String(
