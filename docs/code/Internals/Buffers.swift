@@ -39,8 +39,10 @@ private func send(_ text: String, to descriptor: Int32, _ name: String) {
 
 /// One read, and everything in it.
 private func receive(_ http: HTTPConnection) async throws {
+    let other = LoopConnection()
+    let scratch = UnsafeRawBufferPointer(http.loop.scratch(for: other))
+    defer { http.loop.forget(other) }
     func place(_ bytes: UnsafeRawBufferPointer) -> String {
-        let scratch = UnsafeRawBufferPointer(http.loop.scratch)
         let offset = bytes.baseAddress! - scratch.baseAddress!
         return scratch.indices.contains(offset) ? "in the scratch buffer" : "in the connection's own buffer"
     }
@@ -56,8 +58,8 @@ private func receive(_ http: HTTPConnection) async throws {
             print("  body, \(bytes.count) bytes, \(place(bytes))")
         case .end:
             guard http.hasUnparsedBytes else { continue }
-            print("  end. Its handler may wait: the rest has to be in the connection's own buffer")
-            http.saveWindow()
+            print("  end. While its handler waits, another connection reads: the rest moves out of the way")
+            _ = http.loop.scratch(for: other)
         }
     }
     print("  needs more\(http.hasUnparsedBytes ? ", and keeps an incomplete line" : ", and keeps nothing")")
