@@ -20,6 +20,9 @@ package final class HTTPConnection: LoopConnection {
     /// Bytes to send; ``flush(until:)`` sends them.
     @exclusivity(unchecked) package var output: [UInt8] = []
 
+    /// Where a server's connection takes its output buffer from, and leaves it when all is sent, so that an idle one has none.
+    private let spareOutputs: SpareBuffers?
+
     /// Received and not yet parsed. Lies in the scratch buffer or in `carry`.
     @exclusivity(unchecked) private var window = UnsafeRawBufferPointer(start: nil, count: 0)
     @exclusivity(unchecked) private var carry: UnsafeMutableRawBufferPointer?
@@ -28,8 +31,15 @@ package final class HTTPConnection: LoopConnection {
     /// Bytes received since the connection was made.
     @exclusivity(unchecked) package private(set) var bytesReceived = 0
 
-    package init(socket: Socket, tls: TLSChannel? = nil, role: HTTPParser.Role, limits: HTTPLimits) {
+    package init(
+        socket: Socket,
+        tls: TLSChannel? = nil,
+        role: HTTPParser.Role,
+        limits: HTTPLimits,
+        spareOutputs: SpareBuffers? = nil
+    ) {
         self.socket = socket
+        self.spareOutputs = spareOutputs
         self.tls = tls
         loop = socket.loop
         waitsCancellably = role == .response
@@ -194,13 +204,21 @@ package final class HTTPConnection: LoopConnection {
         return false
     }
 
+    /// Takes a buffer for what is to be sent, if there is none.
+    package func prepareOutput() {
+        if output.capacity == 0, let spareOutputs { output = spareOutputs.take() }
+    }
+
     /// Has `output` sent at the end of the turn. What the kernel does not take then is sent by ``fill(timeout:deadline:)``,
     /// which is what comes next.
     @inline(__always)
     package func flushLater() { loop.writeLater(self) }
 
     override package func writePending() {
-        if tryFlush() { return }
+        if tryFlush() {
+            spareOutputs?.giveBack(&output)
+            return
+        }
         // The peer may have said why it takes no more; the reader finds out, or sends the rest.
         socket.expectInput()
     }

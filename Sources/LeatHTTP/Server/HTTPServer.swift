@@ -26,7 +26,7 @@ public final class HTTPServer: @unchecked Sendable {
     let loop: EventLoop
     let handler: Handler
     let date = DateField()
-    @exclusivity(unchecked) var spareOutputs = SpareBuffers()
+    let spareOutputs = SpareBuffers()
     // The configuration's timeouts in nanoseconds: arithmetic on `Duration` is no work for every request.
     let headTimeout, idleTimeout, bodyTimeout, writeTimeout: Int64
     private let listener: TCPListener

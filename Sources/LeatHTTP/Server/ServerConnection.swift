@@ -17,7 +17,13 @@ final class ServerConnection: @unchecked Sendable {
     @exclusivity(unchecked) private var head: HTTPRequestHead!
 
     init(socket: Socket, tls: TLSChannel?, server: HTTPServer) {
-        http = HTTPConnection(socket: socket, tls: tls, role: .request, limits: server.configuration.limits)
+        http = HTTPConnection(
+            socket: socket,
+            tls: tls,
+            role: .request,
+            limits: server.configuration.limits,
+            spareOutputs: server.spareOutputs
+        )
         self.server = server
     }
 
@@ -27,7 +33,8 @@ final class ServerConnection: @unchecked Sendable {
 
     /// Ends the connection if no request is under way; otherwise its response will be the last.
     func endIfIdle() {
-        if isIdle { http.close() }
+        // A client that does not take its response keeps the connection for its idle time.
+        if isIdle, http.tryFlush() { http.close() }
     }
 
     func cancel() {
@@ -70,7 +77,7 @@ final class ServerConnection: @unchecked Sendable {
         var deadline = loop.now.advanced(nanoseconds: isFirst ? server.headTimeout : server.idleTimeout)
         while !(try takeHead()) {
             // All that was received is answered: one system call for the responses to all of it.
-            if !http.tryFlush() { try await http.flush(until: writeDeadline) }
+            if !http.output.isEmpty { http.flushLater() }
             let wasIdle = becomeIdle()
             if wasIdle, server.isShuttingDown { return false }
             do {
@@ -96,13 +103,7 @@ final class ServerConnection: @unchecked Sendable {
     @inline(never)
     private func becomeIdle() -> Bool {
         isIdle = http.isBetweenMessages
-        if isIdle { releaseMemory() }
         return isIdle
-    }
-
-    /// An idle connection keeps no buffer: it lends its own to whichever connection answers next.
-    private func releaseMemory() {
-        server.spareOutputs.giveBack(&http.output)
     }
 
     /// Responses are sent once this much has gathered.
@@ -118,7 +119,7 @@ final class ServerConnection: @unchecked Sendable {
     @inline(never)
     private func answer() async throws -> Bool {
         defer { head = nil }
-        if http.output.capacity == 0 { http.output = server.spareOutputs.take() }
+        http.prepareOutput()
         guard announcesAcceptableBody else {
             await refuse(.contentTooLarge)
             return false
