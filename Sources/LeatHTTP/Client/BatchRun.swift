@@ -11,17 +11,20 @@ final class BatchRun: @unchecked Sendable {
     private let order: HTTPBatchOrder
     private let maximum: Int?
     private let permits: AsyncSemaphore
+    /// Nil if the concurrency alone keeps to the client's limit for a host.
+    private let hostPermits: HostPermits?
     private let room: ParkingSpot
     private let result: ParkingSpot
 
     private(set) var progress = HTTPBatchProgress()
     private var hasStarted = false
+    /// Whether no try begins any more.
     private var hasEnded = false
     /// Requests that were begun and whose results were not taken.
     private var outstanding = 0
     private var inputEnd: Result<Void, any Error>?
     private var feeder: Task<Void, Never>?
-    private var tasks: [Int: Task<Void, Never>] = [:]
+    private var members: [Int: Member] = [:]
     private var results = ReadyDeque<HTTPBatchResult>(minimumCapacity: 16)
     /// Under ``HTTPBatchOrder/input``: results that wait for an earlier one.
     private var early: [Int: HTTPBatchResult] = [:]
@@ -40,6 +43,8 @@ final class BatchRun: @unchecked Sendable {
         self.order = order
         self.maximum = maximum
         permits = AsyncSemaphore(value: concurrency)
+        let perHost = client.configuration.maximumConnectionsPerHost
+        hostPermits = perHost < concurrency ? HostPermits(perHost: perHost) : nil
         room = ParkingSpot(loop: client.loop)
         result = ParkingSpot(loop: client.loop)
     }
@@ -55,11 +60,12 @@ final class BatchRun: @unchecked Sendable {
 
     // MARK: The input
 
-    /// Requests that are read while as many as may be are under way.
-    private static var readAhead: Int { 16 }
+    /// Requests that are read while as many as may be are under way. More if hosts have permits of their own: behind the
+    /// requests that wait for a slow host, those to others are to be found.
+    private var readAhead: Int { hostPermits == nil ? 16 : 4096 }
 
     /// Whether another request may be read.
-    private var hasRoom: Bool { outstanding < concurrency + Self.readAhead }
+    private var hasRoom: Bool { outstanding < concurrency + readAhead }
 
     func start<Requests: AsyncSequence>(_ requests: Requests) where Requests.Element == HTTPClientRequest {
         client.loop.preconditionOnLoop()
@@ -72,7 +78,7 @@ final class BatchRun: @unchecked Sendable {
                 while await waitForRoom(), let request = try await input.next() { begin(request) }
                 inputEnd = .success(())
             } catch {
-                inputEnd = .failure(error)
+                inputEnd = hasEnded ? .success(()) : .failure(error)
             }
             result.wake(.ready)
         }
@@ -97,44 +103,71 @@ final class BatchRun: @unchecked Sendable {
 
     private func begin(_ request: HTTPClientRequest) {
         guard !hasEnded else { return }
-        let index = progress.begun
+        let member = Member(self, request, progress.begun)
         progress.begun += 1
         outstanding += 1
-        tasks[index] = Task(executorPreference: client.loop.preference) { [self] in
-            await perform(request, index)
-        }
+        members[member.index] = member
+        member.task = Task(executorPreference: client.loop.preference) { [self] in await perform(member) }
     }
 
     // MARK: One request
 
-    private func perform(_ request: HTTPClientRequest, _ index: Int) async {
+    /// A request of the batch, and the task that performs it.
+    final class Member: @unchecked Sendable {
+        fileprivate let run: BatchRun
+        fileprivate let request: HTTPClientRequest
+        fileprivate let index: Int
+        fileprivate var task: Task<Void, Never>?
+        /// Whether it is being sent and answered, rather than waiting for its place or for its next try.
+        fileprivate var isUnderWay = false
+
+        fileprivate init(_ run: BatchRun, _ request: HTTPClientRequest, _ index: Int) {
+            self.run = run
+            self.request = request
+            self.index = index
+        }
+
+        /// Takes a place among the requests under way, for one try.
+        func enter() async throws {
+            try await run.hostPermits?.acquire(for: request.url)
+            do {
+                try await run.permits.acquire()
+            } catch {
+                run.hostPermits?.release(for: request.url)
+                throw error
+            }
+            isUnderWay = true
+        }
+
+        func leave() {
+            isUnderWay = false
+            run.permits.release()
+            run.hostPermits?.release(for: request.url)
+            // There is to be no other try, so there must be no wait for it.
+            if run.hasEnded { task?.cancel() }
+        }
+    }
+
+    private func perform(_ member: Member) async {
         let start = client.loop.clock.now
         var attempts = 0
         let response: Result<HTTPClientResponse, any Error>
         do {
-            response = .success(try await client.execute(request, policy, upTo: maximum, batch: self, &attempts))
+            let answer = try await client.execute(member.request, policy, upTo: maximum, batch: member, &attempts)
+            response = .success(answer)
         } catch {
             response = .failure(error)
         }
-        tasks[index] = nil
+        members[member.index] = nil
         finish(
             HTTPBatchResult(
-                index: index,
-                request: request,
+                index: member.index,
+                request: member.request,
                 response: response,
                 attempts: attempts,
                 duration: start.duration(to: client.loop.clock.now)
             )
         )
-    }
-
-    /// Takes a place among the requests under way, for one try.
-    func enter() async throws {
-        try await permits.acquire()
-    }
-
-    func leave() {
-        permits.release()
     }
 
     private func finish(_ done: HTTPBatchResult) {
@@ -174,13 +207,60 @@ final class BatchRun: @unchecked Sendable {
         }
     }
 
-    /// Ends what is under way; nobody reads its results.
+    // MARK: The end
+
+    /// Lets nothing more begin: see ``HTTPBatch/stop()``.
+    func stop() {
+        client.loop.preconditionOnLoop()
+        hasEnded = true
+        feeder?.cancel()
+        for member in members.values where !member.isUnderWay { member.task?.cancel() }
+        room.wake(.ready)
+    }
+
+    /// Ends what is under way too; nobody reads its results.
     func end() {
         client.loop.execute { [self] in
-            hasEnded = true
-            feeder?.cancel()
-            for task in tasks.values { task.cancel() }
-            room.wake(.ready)
+            stop()
+            for member in members.values { member.task?.cancel() }
         }
+    }
+}
+
+/// Permits for each host by itself, taken before those that all share: the requests to a slow host keep one another waiting
+/// and no others.
+private final class HostPermits {
+    private struct Origin: Hashable {
+        let isSecure: Bool
+        let host: String
+        let port: UInt16
+
+        init(_ url: HTTPURL) {
+            isSecure = url.isSecure
+            host = url.host
+            port = url.port
+        }
+    }
+
+    private let perHost: Int
+    /// Those of the hosts that are in use; the others are forgotten.
+    private var permits: [Origin: AsyncSemaphore] = [:]
+
+    init(perHost: Int) {
+        self.perHost = perHost
+    }
+
+    func acquire(for url: HTTPURL) async throws {
+        let origin = Origin(url)
+        let semaphore = permits[origin] ?? AsyncSemaphore(value: perHost)
+        permits[origin] = semaphore
+        try await semaphore.acquire()
+    }
+
+    func release(for url: HTTPURL) {
+        let origin = Origin(url)
+        guard let semaphore = permits[origin] else { return }
+        semaphore.release()
+        if semaphore.availablePermits == perHost { permits[origin] = nil }
     }
 }

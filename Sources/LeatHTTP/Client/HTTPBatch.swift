@@ -10,7 +10,12 @@ extension HTTPClient {
     /// `requests` is read lazily, a few ahead of what is under way, so it may be endless, or wait for a result itself. A slow
     /// reader of the results slows the batch down: what is under way, waits for a retry, or has not been read yet is
     /// bounded by the concurrency and 16 more. A request that waits for its next try keeps no other from being sent. When the
-    /// reading task leaves the loop over the results, by an error or otherwise, the requests under way are cancelled.
+    /// reading task leaves the loop over the results, by an error or otherwise, the requests under way are cancelled;
+    /// ``HTTPBatch/stop()`` lets them end.
+    ///
+    /// If the concurrency is above the client's limit of connections to one host, that limit bounds the requests under way
+    /// to each host too. A slow host then keeps no others waiting, as long as those are found in the input: up to 4,096
+    /// requests are read ahead instead of 16.
     ///
     /// - Parameters:
     ///   - concurrency: Requests under way at once, at least 1. The pool's limits hold besides.
@@ -89,6 +94,11 @@ public struct HTTPBatch<Requests: AsyncSequence>: AsyncSequence where Requests.E
 
     /// How far it has come, at any time.
     public var progress: HTTPBatchProgress { run.progress }
+
+    /// Ends the batch early. The reading of the input is cancelled, and no try begins any more. Those under way end as they
+    /// would have; a request that still waits for a try, its first or another, has `CancellationError` as its result. After
+    /// the last result the input is not being read any more.
+    public func stop() { run.stop() }
 
     /// Begins the batch. Precondition: it has not begun yet.
     public func makeAsyncIterator() -> Iterator {

@@ -25,7 +25,7 @@ extension HTTPClient {
         _ request: HTTPClientRequest,
         _ policy: RetryPolicy,
         upTo maximum: Int?,
-        batch: BatchRun?,
+        batch: BatchRun.Member?,
         _ attempts: inout Int
     ) async throws -> HTTPClientResponse {
         var generator = SystemRandomNumberGenerator()
@@ -43,7 +43,7 @@ extension HTTPClient {
     private func attempt(
         _ request: HTTPClientRequest,
         upTo maximum: Int?,
-        _ batch: BatchRun?
+        _ batch: BatchRun.Member?
     ) async throws -> Result<HTTPClientResponse, any Error> {
         try await batch?.enter()
         defer { batch?.leave() }
