@@ -24,6 +24,20 @@ struct ChildProgram {
         return run("/usr/bin/timeout", ["30", "/bin/sh", "-c", script])
     }
 
+    /// Starts `leat serve` on a port of the system's choice, runs a script with the address in `$URL`, and ends it.
+    static func serving(_ arguments: String, _ script: String) -> ChildProgram {
+        shell(
+            """
+            d=$(mktemp -d); trap 'kill $p 2>/dev/null; wait $p; rm -rf $d' EXIT
+            mkdir -p $d/www/sub; printf hello > $d/www/a.txt; head -c 3000000 /dev/urandom > $d/www/big; cd $d
+            $LEAT serve \(arguments) --port 0 > out & p=$!
+            for i in $(seq 100); do grep -q listening out && break; sleep 0.05; done
+            URL=$(sed 's/listening on //; s/.$//' out)
+            \(script)
+            """
+        )
+    }
+
     static func run(_ program: String, _ arguments: [String]) -> ChildProgram {
         var ends: [Int32] = [0, 0]
         precondition(pipe(&ends) == 0)

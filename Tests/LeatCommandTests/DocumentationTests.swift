@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 /// The documentation, as files.
-private struct Page: CustomTestStringConvertible, Sendable {
+struct Page: CustomTestStringConvertible, Sendable {
     let path: String
     let lines: [String]
 
@@ -39,7 +39,7 @@ private struct Page: CustomTestStringConvertible, Sendable {
     }
 }
 
-private enum Repository {
+enum Repository {
     static let root = String(#filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined())
 
     static func read(_ path: String) -> Page {
@@ -70,7 +70,7 @@ struct DocumentationTests {
     }
 
     @Test(arguments: Repository.pages)
-    private func everyBlockOfSwiftIsCompiled(_ page: Page) {
+    func everyBlockOfSwiftIsCompiled(_ page: Page) {
         for block in page.blocks("swift") {
             let found = Repository.code.contains { Self.contains($0.lines, block) }
             #expect(found, "no file under docs/code has this block:\n\(block.joined(separator: "\n"))")
@@ -78,7 +78,7 @@ struct DocumentationTests {
     }
 
     @Test(arguments: Repository.pages)
-    private func everyPrintedRunIsWhatItPrints(_ page: Page) {
+    func everyPrintedRunIsWhatItPrints(_ page: Page) {
         for block in page.blocks("console") {
             let command = block[0].split(separator: " ").map(String.init)
             guard command.starts(with: ["$", "swift", "run"]), command[3].hasPrefix("doc-") else { continue }
@@ -88,7 +88,7 @@ struct DocumentationTests {
     }
 
     @Test(arguments: Repository.pages)
-    private func everyLinkLeadsSomewhere(_ page: Page) {
+    func everyLinkLeadsSomewhere(_ page: Page) {
         let directory = page.path.split(separator: "/").dropLast().map { "/" + $0 }.joined()
         for link in page.links {
             #expect(access("\(directory)/\(link)", R_OK) == 0, "\(link)")

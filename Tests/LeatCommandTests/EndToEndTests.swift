@@ -5,20 +5,6 @@ import Testing
 /// The command as a user runs it, against peers that this project did not write.
 @Suite(.timeLimit(.minutes(1)))
 struct EndToEndTests {
-    /// Starts `leat serve` on a port of the system's choice, runs a script with the address in `$URL`, and ends it.
-    private func serving(_ arguments: String, _ script: String) -> ChildProgram {
-        ChildProgram.shell(
-            """
-            d=$(mktemp -d); trap 'kill $p 2>/dev/null; wait $p; rm -rf $d' EXIT
-            mkdir -p $d/www/sub; printf hello > $d/www/a.txt; head -c 3000000 /dev/urandom > $d/www/big; cd $d
-            $LEAT serve \(arguments) --port 0 > out & p=$!
-            for i in $(seq 100); do grep -q listening out && break; sleep 0.05; done
-            URL=$(sed 's/listening on //; s/.$//' out)
-            \(script)
-            """
-        )
-    }
-
     @Test func aProgramOnTheLoopHasOneThread() {
         let result = ChildProgram.run(ChildProgram.path(of: "one-thread"), [])
         #expect(result.status == 0, "\(result.output)")
@@ -26,7 +12,7 @@ struct EndToEndTests {
     }
 
     @Test func curlGetsTheFilesAndNothingElse() {
-        let result = serving(
+        let result = ChildProgram.serving(
             "$d/www",
             """
             curl -s $URL/a.txt; echo; curl -s $URL/big | cmp - www/big && echo same
@@ -49,7 +35,7 @@ struct EndToEndTests {
     }
 
     @Test func curlIsToldWhatItSaid() {
-        let result = serving(
+        let result = ChildProgram.serving(
             "--echo",
             """
             curl -s -X PATCH "$URL/a?b=%20" -H 'X-A: 1' -H 'x-a: 2' -H 'User-Agent:' -H 'Accept:' -d hi
@@ -67,7 +53,7 @@ struct EndToEndTests {
     }
 
     @Test func aProgramCanWriteALineAndWaitForItsResult() {
-        let result = serving(
+        let result = ChildProgram.serving(
             "--echo",
             """
             mkfifo in; $LEAT fetch --body none < in > result & f=$!

@@ -14,6 +14,12 @@ import Testing
         #expect(options.maximumBody == 65536 && options.bodyForm == .base64)
         #expect(options.headerFields.map(\.value) == ["b", "d"])
         #expect(options.urls == ["http://a/", "--odd"])
+        let batch = try FetchOptions(parsing: [
+            "--rate", "90/m", "--per-host=6", "--max-errors", "3", "--resume", "j", "--save-remaining", "r",
+            "--shard=1/4",
+        ])
+        #expect(batch.rate == 1.5 && batch.perHost == 6 && batch.maximumErrors == 3)
+        #expect(batch.journal == "j" && batch.remaining == "r" && batch.shard == Shard(index: 1, count: 4))
         #expect(try FetchOptions(parsing: []).readsInput)
         #expect(try FetchOptions(parsing: ["-"]).readsInput)
     }
@@ -21,7 +27,8 @@ import Testing
     @Test(arguments: [
         ["--nope"], ["--concurrency"], ["--concurrency", "0"], ["--concurrency", "+1"], ["--timeout", "soon"],
         ["--timeout", "0"], ["--header", "novalue"], ["--header", "a b: c"], ["--max-body", "1X"], ["--body", "html"],
-        ["-", "http://a/"],
+        ["-", "http://a/"], ["--per-host", "0"], ["--max-errors", "0"], ["--shard", "4/4"], ["--shards", "4"],
+        ["--shard", "0/4", "--shards", "4"],
     ])
     func aCommandLineThatIsWrongIsRefused(words: [String]) {
         #expect(throws: UsageError.self) { try FetchOptions(parsing: words) }
@@ -50,6 +57,18 @@ import Testing
     func aLineThatIsWrongIsRefusedWithAReason(line: String) {
         let failure = #expect(throws: FetchRequest.Failure.self) { try FetchRequest(line: line, number: 1) }
         #expect(failure?.reason.isEmpty == false)
+    }
+
+    @Test func aLineThatIsSavedKeepsItsId() throws {
+        func saved(_ line: String) -> String {
+            String(decoding: FetchRequest.selfContained(line, number: 7), as: UTF8.self)
+        }
+        #expect(saved("http://h/") == #"{"id":7,"url":"http://h/"}"#)
+        #expect(saved(#"{"url":"http://h/","data":"é"}"#) == #"{"id":7,"url":"http://h/","data":"é"}"#)
+        #expect(saved(#"{"id":"x","url":"http://h/"}"#) == #"{"id":"x","url":"http://h/"}"#)
+        #expect(saved("{broken") == "{broken")
+        let again = try FetchRequest(line: saved("http://h/"), number: 1)
+        #expect(again.id == .number("7") && again.text == "http://h/")
     }
 
     @Test func aResultIsOneLineOfJSON() {

@@ -26,6 +26,7 @@ enum Help {
 
         options:
           --concurrency N         requests under way at once (default 50)
+          --per-host N            of these, to one host (default: as many)
           --retry N               tries after the first that failed (default 0); see below
           --rate N                requests a second, retries included; or such as 600/m or 3600/h
           --timeout TIME          for each try, such as 30, 1.5, 500ms or 2m (default 60)
@@ -34,13 +35,33 @@ enum Help {
           --cacert FILE           certificates to trust for https, as PEM, instead of the system's
           --max-body SIZE         the largest body that is accepted, such as 64K or 10M (default 64M)
           --body text|base64|none how bodies are printed (default text; one that is not UTF-8 is printed as base64)
+          --max-errors N          stop after N requests that had no answer
+          --resume JOURNAL        append the results to this file, and skip what has one there already; see below
+          --save-remaining FILE   at SIGINT or SIGTERM, write the requests that are not finished; see below
+          --shard I/N             make the requests whose index, from 0, leaves I when divided by N, and no others
+          --shard auto            the same, I and N being what Kubernetes, Slurm, SGE, PBS, AWS Batch or Cloud Run say
+          --shards N              with --shard auto: N, where the scheduler does not say it (Kubernetes, PBS)
 
         A try is repeated after a failure of the network, a time-out, or a status of 408, 429, 500, 502, 503 or 504, if the
         method may be repeated (GET, HEAD, PUT, DELETE, OPTIONS, TRACE); other methods after 429 and 503, and if no
         connection could be made. The wait is random, up to 0.25 s doubled with each try and at most 30 s; Retry-After
         is honoured up to 5 minutes; an answer that asks for more is printed. A request that waits keeps no other waiting.
 
-        exit status: 0 all requests were answered, 1 some were not, 2 the command line is wrong
+        --per-host: a slow host keeps requests to others waiting only if more than 4,096 of its own stand before them.
+
+        --resume: results go to JOURNAL and not to standard output. A request is skipped if the file has a line with its id,
+        its URL and a status; one that ended in an error is made again. The numbers that serve as ids hold for the same
+        input only: give ids if it may change. A last line without its end, as a crash leaves it, is cut off; another line
+        that is no result is an error. One run at a time can use the file.
+
+        --save-remaining: after the first signal no request is begun; those under way have 5 seconds to end. Then FILE, which
+        may be the input itself, gets a JSON line for each request without a result, with its id: those read, and the rest of
+        the input if that is a file. What is still in a pipe is lost. The same is done when --max-errors ends the run;
+        otherwise FILE is not touched. It holds the requests of its own shard: read it without --shard. A second signal
+        kills.
+
+        exit status: 0 all requests were answered, 1 some were not, 2 the command line, the journal or the shard is wrong
+        and nothing was requested, 6 ended by --max-errors, 7 ended by a signal with --save-remaining
         """
 
     static let serve = """

@@ -19,7 +19,7 @@ struct LeatCommand {
         switch words.first {
         case "fetch" where wantsHelp, "serve" where wantsHelp: print(try Help.text(for: words[0]))
         case "fetch":
-            FetchProgram.options = try FetchOptions(parsing: rest)
+            try FetchProgram.prepare(rest)
             FetchProgram.main()
         case "serve":
             ServeProgram.options = try ServeOptions(parsing: rest)

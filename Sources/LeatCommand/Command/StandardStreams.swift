@@ -27,28 +27,37 @@ enum StandardStream {
     }
 }
 
-/// Standard output as a sequence of whole lines. A reader that is slow to take them holds up whoever prints, not the loop.
+/// Standard output, or another file, as a sequence of whole lines. A reader that is slow to take them holds up whoever prints,
+/// not the loop.
 final class LineOutput: @unchecked Sendable {
     private let turn = AsyncSemaphore(value: 1)
+    private let descriptor: Int32
+    private let name: String
 
     /// What a pipe that is ready for writing takes without blocking (pipe(7), PIPE_BUF).
     private static var atomicSize: Int { 4096 }
 
+    init(descriptor: Int32 = 1, name: String = "standard output") {
+        self.descriptor = descriptor
+        self.name = name
+    }
+
     /// Prints a line and its end, at once. Throws `SystemError` if nobody reads any more.
     func print(_ line: [UInt8]) async throws {
         let bytes = line + [0x0A]
-        let isFree = turn.availablePermits == 1 && bytes.count <= Self.atomicSize && Self.isReady
+        let descriptor = descriptor
+        let isFree = turn.availablePermits == 1 && bytes.count <= Self.atomicSize && isReady
         let code =
             isFree
-            ? StandardStream.writeAll(bytes, to: 1)
+            ? StandardStream.writeAll(bytes, to: descriptor)
             : try await turn.withPermit {
-                try await EventLoop.current.offload { StandardStream.writeAll(bytes, to: 1) }
+                try await EventLoop.current.offload { StandardStream.writeAll(bytes, to: descriptor) }
             }
-        if code != 0 { throw SystemError(code: code, operation: "write to standard output") }
+        if code != 0 { throw SystemError(code: code, operation: "write to \(name)") }
     }
 
-    private static var isReady: Bool {
-        var descriptor = pollfd(fd: 1, events: Int16(POLLOUT), revents: 0)
+    private var isReady: Bool {
+        var descriptor = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         return poll(&descriptor, 1, 0) == 1 && descriptor.revents & Int16(POLLOUT) != 0
     }
 }

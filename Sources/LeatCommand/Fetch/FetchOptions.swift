@@ -8,6 +8,8 @@ struct FetchOptions: Sendable {
 
     var urls: [String] = []
     var concurrency = 50
+    /// Requests under way to one host.
+    var perHost: Int?
     var retries = 0
     /// Requests a second, retries included.
     var rate: Double?
@@ -18,10 +20,28 @@ struct FetchOptions: Sendable {
     /// Whether compressed responses are asked for, and decompressed.
     var compressed = false
     var trustRoots = TLSConfiguration.TrustRoots.system
+    /// Failed requests after which the run ends.
+    var maximumErrors: Int?
+    /// The file of `--resume`.
+    var journal: String?
+    /// The file of `--save-remaining`.
+    var remaining: String?
+    var shard: Shard?
+    /// The variable that `--shard auto` found the shard in.
+    var shardSource: String?
+
+    /// `--shard auto`, until the environment was looked at.
+    private var detectsShard = false
+    /// What `--shards` says.
+    private var shardCount: Int?
 
     init() {}
 
-    init(parsing words: some Sequence<String>) throws(UsageError) {
+    /// `environment` gives the value of a variable; `--shard auto` asks.
+    init(
+        parsing words: some Sequence<String>,
+        environment: @escaping (String) -> String? = { _ in nil }
+    ) throws(UsageError) {
         var arguments = Arguments(words)
         while let word = try arguments.next() {
             switch word {
@@ -32,6 +52,11 @@ struct FetchOptions: Sendable {
         guard urls.count <= 1 || !urls.contains("-") else {
             throw UsageError("'-' (standard input) stands alone, not beside URLs")
         }
+        if detectsShard {
+            (shard, shardSource) = try ShardDetection.detect(in: environment, count: shardCount)
+        } else if shardCount != nil {
+            throw UsageError("--shards goes with --shard auto; without, --shard takes I/N")
+        }
     }
 
     /// Whether the requests come from standard input.
@@ -40,6 +65,7 @@ struct FetchOptions: Sendable {
     private mutating func take(_ option: String, from arguments: inout Arguments) throws(UsageError) {
         switch option {
         case "--concurrency", "-c": concurrency = try arguments.number(of: option, in: 1...100_000)
+        case "--per-host": perHost = try arguments.number(of: option, in: 1...100_000)
         case "--retry": retries = try arguments.number(of: option, in: 0...100)
         case "--rate": rate = try Self.rate(try arguments.value(of: option))
         case "--timeout": timeout = try arguments.duration(of: option)
@@ -47,6 +73,14 @@ struct FetchOptions: Sendable {
         case "--header", "-H": headerFields.append(try Self.field(try arguments.value(of: option)))
         case "--compressed": compressed = true
         case "--cacert": trustRoots = .file(try arguments.value(of: option))
+        case "--max-errors": maximumErrors = try arguments.number(of: option, in: 1...Int.max)
+        case "--resume": journal = try arguments.value(of: option)
+        case "--save-remaining": remaining = try arguments.value(of: option)
+        case "--shards": shardCount = try arguments.number(of: option, in: 1...Shard.maximumCount)
+        case "--shard":
+            let text = try arguments.value(of: option)
+            detectsShard = text == "auto"
+            shard = detectsShard ? nil : try Shard(parsing: text)
         case "--body":
             let form = try arguments.value(of: option)
             guard let form = BodyForm(rawValue: form) else {

@@ -10,6 +10,8 @@ struct FetchRequest: Sendable {
     var method = HTTPRequest.Method.get
     var headerFields = HTTPFields()
     var body: [UInt8]?
+    /// Of its line or argument, from 1.
+    let number: Int
 
     /// What is wrong with a line, and the parts of it that could be read.
     struct Failure: Error {
@@ -20,6 +22,7 @@ struct FetchRequest: Sendable {
 
     /// Reads a URL or a JSON object. `number` names it if it does not name itself.
     init(line: String, number: Int) throws(Failure) {
+        self.number = number
         id = .number("\(number)")
         text = line
         if line.utf8.first == UInt8(ascii: "{") {
@@ -114,6 +117,16 @@ struct FetchRequest: Sendable {
         default: throw failure("\"headers\" is neither an object nor a list of pairs")
         }
         return fields
+    }
+
+    /// The line that stands for the same request in another input: it names itself. A line that is no JSON although it begins
+    /// like an object is left as it is.
+    static func selfContained(_ line: String, number: Int) -> [UInt8] {
+        let id = ("id", JSON.number("\(number)"))
+        guard line.utf8.first == UInt8(ascii: "{") else { return JSON.object([id, ("url", .string(line))]).bytes }
+        let value = try? JSONParser.parse(Array(line.utf8))
+        guard case .object(let members) = value, value?["id"] == nil else { return Array(line.utf8) }
+        return JSON.object([id] + members).bytes
     }
 
     /// This request's fields, and those of every request that it does not replace.

@@ -10,6 +10,9 @@ struct FetchResult: Sendable {
     var body: [UInt8] = []
     var error: String?
 
+    /// What every line begins with.
+    static let beginning = Array(#"{"id":"#.utf8)
+
     /// The line, without its end.
     func line(bodyForm: FetchOptions.BodyForm) -> [UInt8] {
         var members: [(name: String, value: JSON)] = [
