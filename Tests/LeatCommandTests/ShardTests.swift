@@ -29,7 +29,6 @@ import Testing
 
     @Test(
         arguments: [
-            (["JOB_COMPLETION_INDEX": "3", "JOB_COMPLETIONS": "8"], nil, "3/8", "JOB_COMPLETION_INDEX"),
             (["JOB_COMPLETION_INDEX": "3"], 8, "3/8", "JOB_COMPLETION_INDEX"),
             (slurm, nil, "2/4", "SLURM_ARRAY_TASK_ID"),
             (slurm, 4, "2/4", "SLURM_ARRAY_TASK_ID"),
@@ -65,7 +64,7 @@ import Testing
     @Test(
         arguments: [
             ([:], nil, "--shard I/N"),
-            (["JOB_COMPLETIONS": "8"], 8, "--shard I/N"),
+            ([:], 8, "--shard I/N"),
             // An index without a count.
             (["JOB_COMPLETION_INDEX": "3"], nil, "--shards N"),
             (["PBS_ARRAY_INDEX": "3"], nil, "--shards N"),
@@ -75,11 +74,11 @@ import Testing
             (["SLURM_ARRAY_TASK_ID": "1"], 4, "SLURM_ARRAY_TASK_MIN"),
             (["SGE_TASK_ID": "1"], 4, "SGE_TASK_FIRST"),
             // Malformed, or out of range.
-            (["JOB_COMPLETION_INDEX": "", "JOB_COMPLETIONS": "8"], nil, "not a number"),
-            (["JOB_COMPLETION_INDEX": "-1", "JOB_COMPLETIONS": "8"], nil, "not a number"),
-            (["JOB_COMPLETION_INDEX": "1x", "JOB_COMPLETIONS": "8"], nil, "not a number"),
-            (["JOB_COMPLETION_INDEX": "99999999999999999999", "JOB_COMPLETIONS": "8"], nil, "not a number"),
-            (["JOB_COMPLETION_INDEX": "8", "JOB_COMPLETIONS": "8"], nil, "from 0 to 7"),
+            (["JOB_COMPLETION_INDEX": ""], 8, "not a number"),
+            (["JOB_COMPLETION_INDEX": "-1"], 8, "not a number"),
+            (["JOB_COMPLETION_INDEX": "1x"], 8, "not a number"),
+            (["JOB_COMPLETION_INDEX": "99999999999999999999"], 8, "not a number"),
+            (["JOB_COMPLETION_INDEX": "8"], 8, "from 0 to 7"),
             (["PBS_ARRAY_INDEX": "5"], 5, "number the tasks from 0"),
             (["AWS_BATCH_JOB_ARRAY_INDEX": "0", "AWS_BATCH_JOB_ARRAY_SIZE": "0"], nil, "no index"),
             (gridEngine.merging(["SGE_TASK_ID": "2"]) { $1 }, nil, "not in the array"),
@@ -88,7 +87,7 @@ import Testing
             // --array=1,3,7
             (slurm.merging(["SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "3"]) { $1 }, 3, "gaps"),
             // Counts that contradict each other: --array=3-5 of what were 16.
-            (["JOB_COMPLETION_INDEX": "3", "JOB_COMPLETIONS": "8"], 9, "JOB_COMPLETIONS says 8"),
+            (["CLOUD_RUN_TASK_INDEX": "3", "CLOUD_RUN_TASK_COUNT": "8"], 9, "CLOUD_RUN_TASK_COUNT says 8"),
             (slurm, 16, "--shard I/N"),
             // A batch script with tasks that srun has not started, and both levels at once.
             (["SLURM_PROCID": "0", "SLURM_NTASKS": "3", "SLURM_JOB_ID": "9"], nil, "srun"),
@@ -105,7 +104,7 @@ import Testing
     }
 
     @Test func optionsLookInTheEnvironmentOnlyWhenAsked() throws {
-        let environment = ["JOB_COMPLETION_INDEX": "1", "JOB_COMPLETIONS": "2"]
+        let environment = ["JOB_COMPLETION_INDEX": "1"]
         #expect(try FetchOptions(parsing: [], environment: { environment[$0] }).shard == nil)
         let options = try FetchOptions(parsing: ["--shard", "auto", "--shards", "2"], environment: { environment[$0] })
         #expect(options.shard == Shard(index: 1, count: 2) && options.shardSource == "JOB_COMPLETION_INDEX")

@@ -69,7 +69,7 @@ final class FetchRun: @unchecked Sendable {
             await client.shutdown()
             return failed > 0 ? .someFailed : .answered
         }
-        if early == .tooManyErrors { say("stopped after \(count(failed, "failed request"))") }
+        if early == .tooManyErrors, let limit = options.maximumErrors { say("stopped after \(count(limit, "error"))") }
         if let path = options.remaining {
             var remaining = try RemainingRequests(path: path)
             try await input.save(to: &remaining)

@@ -38,10 +38,9 @@ struct ShardDetection {
 
     private func findings() throws(UsageError) -> [Finding] {
         var findings: [Finding] = []
-        if let finding = try zeroBased("JOB_COMPLETION_INDEX", count: "JOB_COMPLETIONS") { findings.append(finding) }
         if let finding = try slurm() { findings.append(finding) }
         if let finding = try gridEngine() { findings.append(finding) }
-        for name in ["PBS_ARRAY_INDEX", "PBS_ARRAYID"] {
+        for name in ["JOB_COMPLETION_INDEX", "PBS_ARRAY_INDEX", "PBS_ARRAYID"] {
             if let finding = try zeroBased(name, count: nil) { findings.append(finding) }
         }
         if let finding = try zeroBased("AWS_BATCH_JOB_ARRAY_INDEX", count: "AWS_BATCH_JOB_ARRAY_SIZE") {
