@@ -202,7 +202,7 @@ struct BatchTests {
                 # One is being tried when the signal comes, the other waits for its second try.
                 printf '%s\\n' $SLOW/300/busy $SLOW/0/busy > urls
                 $LEAT fetch --retry 5 --save-remaining rest < urls > r 2> e & f=$!
-                until_lines begun 2; sleep 0.1; kill $f; t=$(date +%s); wait $f; echo $?
+                until_lines begun 2; sleep 0.1; kill $f; sleep 0.1; kill $f; t=$(date +%s); wait $f; echo $?
                 [ $(($(date +%s) - t)) -lt 4 ] && echo soon; wc -l < begun; wc -l < r; wc -l < rest
                 """
         )

@@ -57,8 +57,8 @@ enum Help {
         --save-remaining: after the first signal no request is begun; those under way have 5 seconds to end. Then FILE, which
         may be the input itself, gets a JSON line for each request without a result, with its id: those read, and the rest of
         the input if that is a file. What is still in a pipe is lost. The same is done when --max-errors ends the run;
-        otherwise FILE is not touched. It holds the requests of its own shard: read it without --shard. A second signal
-        kills.
+        otherwise FILE is not touched. It holds the requests of its own shard: read it without --shard. Further signals
+        change nothing.
 
         exit status: 0 all requests were answered, 1 some were not, 2 the command line, the journal or the shard is wrong
         and nothing was requested, 6 ended by --max-errors, 7 ended by a signal with --save-remaining

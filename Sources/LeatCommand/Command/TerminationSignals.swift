@@ -9,9 +9,12 @@ import LeatReactor
 /// Made before the process has a second thread, so that every thread inherits the mask that keeps the signals for it.
 final class TerminationSignals: PollSource {
     private let act: () -> Void
+    private let onlyOnce: Bool
 
-    init(_ act: @escaping () -> Void) throws {
+    /// Calls `act` at the first signal, and unless `onlyOnce` at those that follow.
+    init(onlyOnce: Bool = true, _ act: @escaping () -> Void) throws {
         self.act = act
+        self.onlyOnce = onlyOnce
         let descriptor = clinux_signal_descriptor(SIGINT, SIGTERM)
         guard descriptor >= 0 else { throw SystemError(code: errno, operation: "signalfd") }
         super.init(descriptor: descriptor)
@@ -27,7 +30,7 @@ final class TerminationSignals: PollSource {
         loop.reactor.poller.remove(self)
     }
 
-    /// A second signal finds the process without patience: the default action is restored.
+    /// If only the first counts, a second finds the process without patience: the default action is restored.
     override func becameReady(_ readiness: Readiness) {
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -35,7 +38,7 @@ final class TerminationSignals: PollSource {
         sigaddset(&signals, SIGTERM)
         var information = signalfd_siginfo()
         _ = read(descriptor, &information, MemoryLayout<signalfd_siginfo>.size)
-        sigprocmask(SIG_UNBLOCK, &signals, nil)
+        if onlyOnce { sigprocmask(SIG_UNBLOCK, &signals, nil) }
         act()
     }
 }

@@ -52,7 +52,8 @@ final class FetchRun: @unchecked Sendable {
 
     /// Makes all the requests, or as many as it gets to.
     func run() async throws -> Status {
-        let signals = options.remaining == nil ? nil : try TerminationSignals { self.end(.signalled) }
+        // Whoever sends one signal may send it twice, as timeout(1) does: to the process, and to its group. The wait has an end.
+        let signals = options.remaining == nil ? nil : try TerminationSignals(onlyOnce: false) { self.end(.signalled) }
         try signals?.watch(on: .current)
         defer { signals?.ignore(on: .current) }
         // A task of its own, so that a wait for a result, or for whoever reads the output, can be ended.
