@@ -185,7 +185,7 @@ final class ClientExchange {
     private var framing: HTTPBodyFraming {
         switch content.content {
         // A method whose requests usually have a body says that this one is empty (RFC 9110 §8.6).
-        case .none: method == .post || method == .put || method == .patch ? .length(0) : .none
+        case .none: method != .get && (method == .post || method == .put || method == .patch) ? .length(0) : .none
         case .bytes(let bytes): .length(bytes.count)
         case .stream(.some(let length), _): .length(length)
         case .stream(nil, _): .chunked

@@ -60,6 +60,18 @@ package enum ASCII {
     }
 }
 
+extension String {
+    /// Calls `body` with the UTF-8. Unlike `withUTF8` this needs no copy of the string that could be changed; strings whose
+    /// bytes do not lie together do not exist on Linux, but may.
+    @inline(__always)
+    func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        let result = utf8.withContiguousStorageIfAvailable { body(UnsafeRawBufferPointer($0)) }
+        if let result { return result }
+        var copy = self
+        return copy.withUTF8 { body(UnsafeRawBufferPointer($0)) }
+    }
+}
+
 // MARK: - Ranges of bytes
 
 extension ASCII {

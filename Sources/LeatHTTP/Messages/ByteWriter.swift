@@ -33,8 +33,7 @@ struct ByteWriter {
 
     @inline(__always)
     mutating func write(_ text: String) {
-        var text = text
-        text.withUTF8 { write(UnsafeRawBufferPointer($0)) }
+        text.withBytes { write($0) }
     }
 
     /// Writes a number that is not negative.

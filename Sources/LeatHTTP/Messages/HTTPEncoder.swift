@@ -217,29 +217,22 @@ extension HTTPEncoder {
 
 extension HTTPEncoder {
     private static func isToken(_ text: String) -> Bool {
-        var text = text
-        return text.withUTF8 { $0.baseAddress.map { [count = $0.count] in ASCII.isToken($0, count) } ?? false }
+        text.withBytes { bytes in bytes.baseAddress.map { ASCII.isToken($0, bytes.count) } ?? false }
     }
 
     private static func firstNonTarget(_ text: String) -> Int? {
-        var text = text
-        return text.withUTF8 { utf8 in
-            guard let start = utf8.baseAddress, !utf8.isEmpty else { return 0 }
-            return ASCII.firstNonTarget(start, utf8.count)
+        text.withBytes { bytes in
+            guard let start = bytes.baseAddress, !bytes.isEmpty else { return 0 }
+            return ASCII.firstNonTarget(start, bytes.count)
         }
     }
 
     private static func firstNonFieldValue(_ text: String) -> Int? {
-        var text = text
-        return text.withUTF8 { utf8 in
-            guard let start = utf8.baseAddress else { return nil }
-            return ASCII.firstNonFieldValue(start, utf8.count)
-        }
+        text.withBytes { bytes in bytes.baseAddress.flatMap { ASCII.firstNonFieldValue($0, bytes.count) } }
     }
 
     private static func firstInvalidInAuthority(_ text: String) -> Int? {
-        var text = text
-        return text.withUTF8 { firstInvalidInAuthority(UnsafeRawBufferPointer($0)) }
+        text.withBytes { firstInvalidInAuthority($0) }
     }
 
     /// The octet at which the bytes are no `host [":" port]`, or nil if they are one.

@@ -22,10 +22,9 @@ public struct HTTPField: Hashable, Sendable, CustomStringConvertible {
 
     /// Whether `value` may be sent as the value of a field. See ``isValid``.
     public static func isValidValue(_ value: String) -> Bool {
-        var value = value
-        return value.withUTF8 { utf8 in
-            guard let start = utf8.baseAddress else { return true }
-            return ASCII.firstNonFieldValue(start, utf8.count) == nil
+        value.withBytes { bytes in
+            guard let start = bytes.baseAddress else { return true }
+            return ASCII.firstNonFieldValue(start, bytes.count) == nil
         }
     }
 
@@ -42,10 +41,9 @@ extension HTTPField {
         /// Makes a name, or nil if `name` is not a token: it is empty, or contains white space, a separator such as
         /// `:`, a control character or anything outside ASCII.
         public init?(_ name: String) {
-            var name = name
-            let isToken = name.withUTF8 { utf8 in
-                guard let start = utf8.baseAddress else { return false }
-                return ASCII.isToken(start, utf8.count)
+            let isToken = name.withBytes { bytes in
+                guard let start = bytes.baseAddress else { return false }
+                return ASCII.isToken(start, bytes.count)
             }
             guard isToken else { return nil }
             self.rawName = name
@@ -84,8 +82,7 @@ extension HTTPField.Name: Hashable {
     /// Calls `body` with the bytes of the name; they are never empty.
     @inline(__always)
     func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        var name = rawName
-        return name.withUTF8 { body(UnsafeRawBufferPointer($0)) }
+        rawName.withBytes(body)
     }
 }
 

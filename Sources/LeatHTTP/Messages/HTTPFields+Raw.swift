@@ -105,9 +105,8 @@ extension HTTPFields {
     }
 
     mutating func append(name: HTTPField.Name, value: String) {
-        var value = value
         name.withBytes { name in
-            value.withUTF8 { appendRaw(name: name, value: UnsafeRawBufferPointer($0)) }
+            value.withBytes { appendRaw(name: name, value: $0) }
         }
     }
 

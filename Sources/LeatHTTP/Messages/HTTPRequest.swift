@@ -43,10 +43,9 @@ extension HTTPRequest {
 
         /// Makes a method, or nil if `rawValue` is not a token.
         public init?(_ rawValue: String) {
-            var rawValue = rawValue
-            let isToken = rawValue.withUTF8 { utf8 in
-                guard let start = utf8.baseAddress else { return false }
-                return ASCII.isToken(start, utf8.count)
+            let isToken = rawValue.withBytes { bytes in
+                guard let start = bytes.baseAddress else { return false }
+                return ASCII.isToken(start, bytes.count)
             }
             guard isToken else { return nil }
             self.rawValue = rawValue

@@ -219,10 +219,12 @@ extension HTTPParser {
         if let offset = ASCII.firstNonFieldValue(line + phraseStart, phraseLength) {
             throw startError(.invalidReasonPhrase, at: phraseStart + offset)
         }
-        let usual = HTTPResponse.Status.standardReasonPhrase(for: code)
-        let phrase = UnsafeRawBufferPointer(start: line + phraseStart, count: phraseLength)
-        let isUsual = usual.utf8.count == phraseLength && usual.utf8.elementsEqual(phrase)
         statusCode = UInt16(code)
+        let usual = HTTPResponse.Status.standardReasonPhrase(for: code)
+        let isUsual = usual.withBytes {
+            $0.count == phraseLength && memcmp($0.baseAddress!, line + phraseStart, phraseLength) == 0
+        }
+        let phrase = UnsafeRawBufferPointer(start: line + phraseStart, count: phraseLength)
         text = isUsual ? usual : String(decoding: phrase, as: UTF8.self)
     }
 }

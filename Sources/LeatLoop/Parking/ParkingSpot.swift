@@ -33,6 +33,8 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
     @exclusivity(unchecked) private var alarm = LoopInstant.distantFuture
     /// Tells one wait from the next, so that a cancellation that arrives late cannot end the wrong one.
     @exclusivity(unchecked) private var ticket: UInt64 = 0
+    /// The wait that is cancelled before it begins.
+    @exclusivity(unchecked) private var cancelledTicket: UInt64 = 0
 
     /// Neighbours in the loop's registry of waits.
     @exclusivity(unchecked) var nextWait: Unmanaged<ParkingSpot>?
@@ -59,12 +61,16 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
         // The number of the wait that is about to begin.
         let ticket = ticket &+ 1
         return await withTaskCancellationHandler {
-            // Cancelled before the handler was in place: the handler has run, and found nobody here.
-            if Task.isCancelled { return .cancelled }
-            return await park(reason, until: deadline)
+            await withUnsafeContinuation { begin($0, reason, until: deadline) }
         } onCancel: {
-            self.loop.execute { if self.ticket == ticket { self.wake(.cancelled) } }
+            self.loop.execute { self.cancel(ticket) }
         }
+    }
+
+    /// Ends the wait of this number, which may not have begun yet: the task was cancelled before.
+    private func cancel(_ ticket: UInt64) {
+        if ticket == self.ticket { return wake(.cancelled) }
+        if ticket == self.ticket &+ 1 { cancelledTicket = ticket }
     }
 
     private func begin(
@@ -78,6 +84,7 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
         self.deadline = deadline
         ticket &+= 1
         loop.waitBegins(self)
+        if ticket == cancelledTicket { wake(.cancelled) }
     }
 
     /// Ends the wait, if there is one. The task goes to the ready deque; it does not run inside this call.
