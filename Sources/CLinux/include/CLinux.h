@@ -1,5 +1,6 @@
 // The parts of Glibc that Swift's Glibc module leaves out, and shims for what is a macro or a thread-local.
 #pragma once
+#include "CLinuxCancellation.h"
 #include "CLinuxFiles.h"
 #include <arpa/inet.h>
 #include <errno.h>

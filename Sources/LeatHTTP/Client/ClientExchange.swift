@@ -217,6 +217,7 @@ final class ClientExchange {
     }
 
     /// Receives the whole response.
+    @inline(__always)
     func collect(upTo maximum: Int) async throws -> HTTPClientResponse {
         let http = http!
         var head = earlyHead

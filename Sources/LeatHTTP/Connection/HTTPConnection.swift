@@ -88,6 +88,7 @@ package final class HTTPConnection: LoopConnection {
 
     /// Receives more bytes, waiting for them: until `deadline`, and no longer than `timeout` nanoseconds at a time.
     /// Returns false at the end of the stream. Throws `NetworkError` (`.timedOut`) or `CancellationError`.
+    @inline(__always)
     package func fill(timeout: Int64 = .max, deadline: LoopInstant = .distantFuture) async throws -> Bool {
         if !loop.spendBudget() { await Task.yield() }
         while true {

@@ -29,40 +29,44 @@ extension HTTPParser {
         _ position: inout Int,
         _ entries: UnsafeMutableBufferPointer<HTTPFields.Entry>
     ) throws(HTTPParseError) -> RunOutcome {
+        guard let base = bytes.baseAddress else { return .needMore }
         let isTrailer = phase == .trailers
         let place: HTTPParseError.Place = isTrailer ? .trailer : .field
         let maximumSize = Int(isTrailer ? limits.trailerSection : limits.head)
+        let longest = Int(limits.fieldLine)
+        let known = fields.entries.count
+        let room = min(entries.count, Int(limits.fieldCount) - known)
         // Entries count from the start of the fields' storage, to whose end the run will be copied.
         let bias = fields.bytes.count - position
         let runStart = position
         var count = 0
         var outcome = RunOutcome.full
         while count < entries.count {
-            let limit = min(Int(limits.fieldLine), maximumSize - Int(sectionSize) - 2)
+            let limit = min(longest, maximumSize - Int(sectionSize) - 2)
             let tooLong: HTTPParseError.Kind =
-                limits.fieldLine <= limit ? .fieldLineTooLong : isTrailer ? .trailersTooLarge : .headTooLarge
+                longest <= limit ? .fieldLineTooLong : isTrailer ? .trailersTooLarge : .headTooLarge
             guard let length = try findLine(bytes, position, limit: limit, tooLong: tooLong, place: place) else {
                 outcome = .needMore
                 break
             }
-            sectionSize += UInt32(length + 2)
-            let start = position
-            position += length + 2
+            sectionSize &+= UInt32(truncatingIfNeeded: length &+ 2)
+            let line = base + position
+            let start = position &+ bias
+            position &+= length &+ 2
             if length == 0 {
                 outcome = .sectionEnd
                 break
             }
-            if fields.count + count >= limits.fieldCount { throw fieldError(.tooManyFields) }
-            let line = bytes.baseAddress! + start
-            let (nameLength, value) = try parseFieldLine(line, length)
-            try note(line, nameLength, value, index: fields.count + count)
+            if count == room { throw fieldError(.tooManyFields) }
+            guard let parts = FieldLine(line, length) else { throw fault(in: line, length) }
+            try note(line, parts, index: known &+ count)
             entries[count] = HTTPFields.Entry(
-                nameStart: UInt32(start + bias),
-                nameLength: UInt32(nameLength),
-                valueStart: UInt32(start + bias + value.lowerBound),
-                valueLength: UInt32(value.count)
+                nameStart: UInt32(truncatingIfNeeded: start),
+                nameLength: UInt32(truncatingIfNeeded: parts.nameLength),
+                valueStart: UInt32(truncatingIfNeeded: start &+ parts.valueStart),
+                valueLength: UInt32(truncatingIfNeeded: parts.valueLength)
             )
-            count += 1
+            count &+= 1
         }
         if count > 0 {
             let end = outcome == .sectionEnd ? position - 2 : position
@@ -74,24 +78,18 @@ extension HTTPParser {
         return outcome
     }
 
-    /// `field-name ":" OWS field-value OWS` (RFC 9112 §5), without exceptions.
-    @inline(__always)
-    private func parseFieldLine(
-        _ line: UnsafeRawPointer,
-        _ length: Int
-    ) throws(HTTPParseError) -> (nameLength: Int, value: Range<Int>) {
-        guard let nameLength = ASCII.firstNonToken(line, length) else { throw fieldError(.missingColon, at: length) }
+    /// What is wrong with a line that is no ``FieldLine``.
+    @inline(never)
+    private func fault(in line: UnsafeRawPointer, _ length: Int) -> HTTPParseError {
+        guard let nameLength = ASCII.firstNonToken(line, length) else { return fieldError(.missingColon, at: length) }
         guard line.load(fromByteOffset: nameLength, as: UInt8.self) == ASCII.colon, nameLength > 0 else {
-            throw nameError(line, length, at: nameLength)
+            return nameError(line, length, at: nameLength)
         }
         let value = ASCII.trim(line, nameLength + 1..<length)
-        if let offset = ASCII.firstNonFieldValue(line + value.lowerBound, value.count) {
-            throw fieldError(.invalidFieldValue, at: value.lowerBound + offset, name: line, nameLength)
-        }
-        return (nameLength, value)
+        let offset = ASCII.firstNonFieldValue(line + value.lowerBound, value.count) ?? 0
+        return fieldError(.invalidFieldValue, at: value.lowerBound + offset, name: line, nameLength)
     }
 
-    @inline(never)
     private func nameError(_ line: UnsafeRawPointer, _ length: Int, at offset: Int) -> HTTPParseError {
         let byte = line.load(fromByteOffset: offset, as: UInt8.self)
         if offset == 0 {
@@ -128,6 +126,26 @@ extension HTTPParser {
                 String(decoding: UnsafeRawBufferPointer(start: $0, count: min(nameLength, 64)), as: UTF8.self)
             }
         )
+    }
+}
+
+/// Where the parts of a field line are: `field-name ":" OWS field-value OWS` (RFC 9112 §5), without exceptions.
+struct FieldLine {
+    let nameLength: Int
+    let valueStart: Int
+    let valueLength: Int
+
+    /// Nil if the line is anything else.
+    @inline(__always)
+    init?(_ line: UnsafeRawPointer, _ length: Int) {
+        guard let nameLength = ASCII.firstNonToken(line, length), nameLength > 0,
+            line.load(fromByteOffset: nameLength, as: UInt8.self) == ASCII.colon
+        else { return nil }
+        let value = ASCII.trim(line, nameLength &+ 1..<length)
+        self.nameLength = nameLength
+        valueStart = value.lowerBound
+        valueLength = value.upperBound &- value.lowerBound
+        guard ASCII.firstNonFieldValue(line + valueStart, valueLength) == nil else { return nil }
     }
 }
 

@@ -3,12 +3,20 @@
 extension HTTPParser {
     /// Looks at one field; most are told apart by their length alone.
     @inline(__always)
-    mutating func note(
+    mutating func note(_ line: UnsafeRawPointer, _ parts: FieldLine, index: Int) throws(HTTPParseError) {
+        switch parts.nameLength {
+        case 4, 6, 7, 10, 14, 16, 17: try noteByName(line, parts, index: index)
+        default: break
+        }
+    }
+
+    private mutating func noteByName(
         _ line: UnsafeRawPointer,
-        _ nameLength: Int,
-        _ value: Range<Int>,
+        _ parts: FieldLine,
         index: Int
     ) throws(HTTPParseError) {
+        let nameLength = parts.nameLength
+        let value = parts.valueStart..<parts.valueStart &+ parts.valueLength
         switch nameLength {
         case 4 where ASCII.equalsIgnoringCase(line, 4, "host"):
             try noteHost(line, value, index: index)

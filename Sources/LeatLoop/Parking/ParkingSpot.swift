@@ -1,3 +1,4 @@
+import CLinux
 package import LeatReactor
 
 /// How a wait ended.
@@ -33,6 +34,9 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
     @exclusivity(unchecked) private var alarm = LoopInstant.distantFuture
     /// Tells one wait from the next, so that a cancellation that arrives late cannot end the wrong one.
     @exclusivity(unchecked) private var ticket: UInt64 = 0
+    /// The wait whose task has a cancellation handler. Written before the handler is added and until it is removed no more, so
+    /// that the thread which calls it may read this.
+    @exclusivity(unchecked) fileprivate var watchedTicket: UInt64 = 0
     /// The wait that is cancelled before it begins.
     @exclusivity(unchecked) private var cancelledTicket: UInt64 = 0
 
@@ -59,16 +63,15 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
     /// Suspends the caller until ``wake(_:)`` or until its task is cancelled, whichever is first.
     package func parkCancellably(_ reason: WaitReason, until deadline: LoopInstant = .distantFuture) async -> Wake {
         // The number of the wait that is about to begin.
-        let ticket = ticket &+ 1
-        return await withTaskCancellationHandler {
-            await withUnsafeContinuation { begin($0, reason, until: deadline) }
-        } onCancel: {
-            self.loop.execute { self.cancel(ticket) }
-        }
+        watchedTicket = ticket &+ 1
+        let record = clinux_add_cancellation_handler(Unmanaged.passUnretained(self).toOpaque())
+        let wake = await withUnsafeContinuation { begin($0, reason, until: deadline) }
+        clinux_remove_cancellation_handler(record)
+        return wake
     }
 
     /// Ends the wait of this number, which may not have begun yet: the task was cancelled before.
-    private func cancel(_ ticket: UInt64) {
+    fileprivate func cancel(_ ticket: UInt64) {
         if ticket == self.ticket { return wake(.cancelled) }
         if ticket == self.ticket &+ 1 { cancelledTicket = ticket }
     }
@@ -120,4 +123,11 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
         alarm = deadline
         loop.reactor.set(self, at: deadline)
     }
+}
+
+@_cdecl("leat_task_was_cancelled")
+func taskWasCancelled(_ context: UnsafeMutableRawPointer) {
+    let spot = Unmanaged<ParkingSpot>.fromOpaque(context).takeUnretainedValue()
+    let ticket = spot.watchedTicket
+    spot.loop.execute { spot.cancel(ticket) }
 }
