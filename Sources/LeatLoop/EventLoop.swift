@@ -18,7 +18,7 @@ public final class EventLoop: @unchecked Sendable {
     package let waits = WaitRegistry()
     private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
     /// Whose bytes are in ``scratch``.
-    @exclusivity(unchecked) private unowned(unsafe) var scratchUser: LoopConnection?
+    @exclusivity(unchecked) private var scratchUser: Unmanaged<LoopConnection>?
     private let core: JobCore
     private let executor: LoopTaskExecutor
     /// The identity under which jobs of the main actor run; nil in an embedded loop, which has none.
@@ -182,15 +182,15 @@ public final class EventLoop: @unchecked Sendable {
     /// one needs none. Whoever has bytes in it is told to save them first.
     @inline(__always)
     package func scratch(for connection: LoopConnection) -> UnsafeMutableRawBufferPointer {
-        scratchUser?.leaveScratch()
-        scratchUser = connection
+        scratchUser?._withUnsafeGuaranteedRef { $0.leaveScratch() }
+        scratchUser = .passUnretained(connection)
         return scratch
     }
 
     /// To be called before a connection is freed.
     package func forget(_ connection: LoopConnection) {
         pendingWrites.remove(connection)
-        if scratchUser === connection { scratchUser = nil }
+        if scratchUser?.toOpaque() == Unmanaged.passUnretained(connection).toOpaque() { scratchUser = nil }
     }
 
     func enqueue(_ work: ScheduledWork) {

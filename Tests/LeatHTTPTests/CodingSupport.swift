@@ -137,7 +137,12 @@ func withBody<R>(
         guard try await connection.fill() else { throw HTTPError.peerClosed }
     }
     var head = connection.parser.takeResponseHead()
-    let decoder = try ContentDecoder.forResponse(&head, limits: limits)
+    let decoder = try ContentDecoder.forResponse(
+        head.response.status,
+        &head.response.headerFields,
+        framing: head.framing,
+        limits: limits
+    )
     let reader = HTTPBodyReader(
         connection,
         times: ExchangeTimes(began: connection.loop.now, readTimeout: 60_000_000_000),

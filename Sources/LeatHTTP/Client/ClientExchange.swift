@@ -20,8 +20,14 @@ final class ClientExchange {
     @exclusivity(unchecked) private unowned(unsafe) var origin: OriginPool!
     @exclusivity(unchecked) private var receivedBefore = 0
     @exclusivity(unchecked) private var wasReused = false
-    /// The head of a response that came before all of the request was sent.
-    private var earlyHead: HTTPResponseHead?
+    // The response as far as it has come. Here, and moved out at the end: variables of an asynchronous function are copied.
+    @exclusivity(unchecked) private var status = HTTPResponse.Status(code: 0, reasonPhrase: "")
+    @exclusivity(unchecked) private var responseFields = HTTPFields()
+    @exclusivity(unchecked) private var responseFraming = HTTPBodyFraming.none
+    @exclusivity(unchecked) private var body: [UInt8] = []
+    @exclusivity(unchecked) private var decoder: ContentDecoder?
+    /// Whether the head of the final response is there.
+    @exclusivity(unchecked) private var hasHead = false
     /// Whether part of the request was not sent, so that the connection is of no more use.
     private var isCutShort = false
     /// Whether the server lets the connection serve another request.
@@ -29,6 +35,10 @@ final class ClientExchange {
     @exclusivity(unchecked) private var isComplete = false
     @exclusivity(unchecked) private var hasBegun = false
 
+    /// - Parameters:
+    ///   - headerFields: The caller's fields, and what the client adds to them.
+    ///   - isPlain: Whether there are none, and the origin's own lines are to be sent.
+    ///   - acceptsAnyCoding: Whether the caller has not said which codings of the body it takes.
     init(
         _ method: HTTPRequest.Method,
         _ url: HTTPURL,
@@ -36,8 +46,8 @@ final class ClientExchange {
         _ content: HTTPBody,
         client: HTTPClient,
         _ times: ExchangeTimes,
-        isPlain: Bool = true,
-        acceptsAnyCoding: Bool = true
+        isPlain: Bool,
+        acceptsAnyCoding: Bool
     ) {
         self.method = method
         self.url = url
@@ -45,8 +55,8 @@ final class ClientExchange {
         self.content = content
         self.client = client
         self.times = times
+        self.isPlain = isPlain
         callerAcceptsAnyCoding = acceptsAnyCoding
-        self.isPlain = isPlain && headerFields.isEmpty
     }
 
     /// The connection for the next attempt.
@@ -85,13 +95,17 @@ final class ClientExchange {
         switch content.content {
         case .none:
             break
-        case .bytes(let bytes) where bytes.count <= Self.copiedSize && !headerFields.contains(.expect):
+        case .bytes(let bytes) where travelsWithHead(bytes):
             http.output += bytes
         case .bytes, .stream:
             return false
         }
         http.flushLater()
         return true
+    }
+
+    private func travelsWithHead(_ body: [UInt8]) -> Bool {
+        body.count <= Self.copiedSize && !headerFields.contains(.expect)
     }
 
     private func appendHead(to http: HTTPConnection) throws(HTTPEncodingError) {
@@ -125,7 +139,7 @@ final class ClientExchange {
             try await sendBody()
         } catch {
             // The server stopped listening. It may have said why: read its answer.
-            guard earlyHead != nil || isReset(error) && http.socket.mayBeReadable else {
+            guard hasHead || isReset(error) && http.socket.mayBeReadable else {
                 throw times.describe(error, in: .send, limit: times.readTimeout, now: http.loop.now)
             }
             isCutShort = true
@@ -135,7 +149,7 @@ final class ClientExchange {
 
     private func sendBody() async throws {
         switch content.content {
-        case .bytes(let bytes) where bytes.count > Self.copiedSize || headerFields.contains(.expect):
+        case .bytes(let bytes) where !travelsWithHead(bytes):
             try await http.send(bytes, until: sendDeadline)
         case .stream(_, let produce):
             let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: client.readTimeout)
@@ -153,14 +167,14 @@ final class ClientExchange {
 
     /// Whether the final head of the response is there, although the request is still being sent.
     private func takeEarlyHead() throws -> Bool {
-        while earlyHead == nil {
+        while !hasHead {
             if case .head = try http.tryNext() {
-                earlyHead = try takeHead(http)
+                _ = try takeHead(http)
             } else {
                 guard !http.sawEnd, try http.tryFill() else { break }
             }
         }
-        return earlyHead != nil
+        return hasHead
     }
 
     /// A request with `Expect: 100-continue` holds its body back until the server says that it wants it, or says nothing for
@@ -171,10 +185,8 @@ final class ClientExchange {
         do {
             while try await http.fill(deadline: deadline) {
                 guard case .head = try http.tryNext() else { continue }
-                guard let head = try takeHead(http) else { return false }
-                earlyHead = head
-                isCutShort = true
-                return true
+                isCutShort = try takeHead(http)
+                return isCutShort
             }
             throw HTTPError.peerClosed
         } catch let error as NetworkError where error.kind == .timedOut {
@@ -203,69 +215,70 @@ final class ClientExchange {
     /// The longest wait for the next bytes, in nanoseconds.
     private var patience: Int64 { hasResponseBegun ? times.readTimeout : client.firstByteTimeout }
 
-    /// Takes the head that the parser has just completed; nil if it is an interim one, and another follows. The parser
-    /// bounds their number.
-    private func takeHead(_ http: HTTPConnection) throws -> HTTPResponseHead? {
+    /// Takes the head that the parser has just completed. Returns false if it is an interim one, and another follows. The
+    /// parser bounds their number.
+    private func takeHead(_ http: HTTPConnection) throws -> Bool {
         let head = http.parser.takeResponseHead()
-        if head.isInterim { return nil }
+        if head.isInterim { return false }
         guard head.framing != .tunnel else {
             throw HTTPError(.malformed, "the server switched protocols unasked (\(head.response.status.code))")
         }
+        status = head.response.status
+        responseFields = head.response.headerFields
+        responseFraming = head.framing
         serverKeepsAlive = head.keepAlive
-        if let cookies = client.configuration.cookies { cookies.store(head.response.headerFields, from: url) }
-        return head
+        hasHead = true
+        if let cookies = client.configuration.cookies { cookies.store(responseFields, from: url) }
+        // Nothing undoes the coding of a body if the caller has said which codings it wants.
+        if head.hasContentEncoding, client.configuration.decompresses, callerAcceptsAnyCoding {
+            decoder = try ContentDecoder.forResponse(status, &responseFields, framing: responseFraming)
+        }
+        return true
     }
 
     /// Receives the whole response.
     @inline(__always)
     func collect(upTo maximum: Int) async throws -> HTTPClientResponse {
         let http = http!
-        var head = earlyHead
-        var body: [UInt8] = []
-        var decoder: ContentDecoder?
-        if head?.hasContentEncoding == true { decoder = try self.decoder(for: &head) }
+        if hasHead { try prepareBody(upTo: maximum) }
         while true {
             switch try http.tryNext() {
             case .head:
-                head = try takeHead(http)
-                if head?.hasContentEncoding == true { decoder = try self.decoder(for: &head) }
-                guard decoder == nil, case .length(let length) = head?.framing else { continue }
-                guard length <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
-                body.reserveCapacity(length)
+                if try takeHead(http) { try prepareBody(upTo: maximum) }
             case .body(let bytes):
-                if let decoder {
-                    try decoder.decode(bytes, appendingTo: &body, upTo: maximum)
-                    continue
-                }
-                guard body.count + bytes.count <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
-                body.append(contentsOf: bytes)
+                try append(bytes, upTo: maximum)
             case .end:
                 try decoder?.finish()
                 isComplete = true
-                return response(head!, body, trailers: http.parser.takeTrailers())
+                return takeResponse(trailers: http.parser.takeTrailers())
             case nil:
                 if try await http.fill(timeout: patience, deadline: times.deadline) { continue }
                 guard case .endOfBody = try http.parser.finish() else { throw HTTPError.peerClosed }
                 try decoder?.finish()
-                return response(head!, body, trailers: HTTPFields())
+                return takeResponse(trailers: HTTPFields())
             }
         }
     }
 
-    /// What undoes the coding of the body. Nothing does if the caller has said which codings it wants.
-    private func decoder(for head: inout HTTPResponseHead?) throws(HTTPError) -> ContentDecoder? {
-        guard client.configuration.decompresses, callerAcceptsAnyCoding else { return nil }
-        return try ContentDecoder.forResponse(&head!)
+    private func prepareBody(upTo maximum: Int) throws(HTTPError) {
+        guard decoder == nil, case .length(let length) = responseFraming else { return }
+        guard length <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
+        // What is here in one piece becomes the body as it is.
+        if http.unparsedCount < length { body.reserveCapacity(length) }
     }
 
-    private func response(_ head: HTTPResponseHead, _ body: [UInt8], trailers: HTTPFields) -> HTTPClientResponse {
-        HTTPClientResponse(
-            status: head.response.status,
-            headerFields: head.response.headerFields,
-            body: body,
-            trailers: trailers,
-            url: url
-        )
+    @inline(__always)
+    private func append(_ bytes: UnsafeRawBufferPointer, upTo maximum: Int) throws {
+        if let decoder { return try decoder.decode(bytes, appendingTo: &body, upTo: maximum) }
+        guard body.count + bytes.count <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
+        if body.capacity == 0 { body = Array(bytes) } else { body.append(contentsOf: bytes) }
+    }
+
+    private func takeResponse(trailers: HTTPFields) -> HTTPClientResponse {
+        var (fields, body) = (HTTPFields(), [UInt8]())
+        swap(&fields, &responseFields)
+        swap(&body, &self.body)
+        return HTTPClientResponse(status: status, headerFields: fields, body: body, trailers: trailers, url: url)
     }
 
     enum StreamOutcome<R> {
@@ -280,16 +293,14 @@ final class ClientExchange {
         to handler: (HTTPResponse, HTTPBodyReader) async throws -> R
     ) async throws -> StreamOutcome<R> {
         let http = http!
-        var head = earlyHead
-        while head == nil {
+        while !hasHead {
             if case .head = try http.tryNext() {
-                head = try takeHead(http)
+                _ = try takeHead(http)
             } else if !(try await http.fill(timeout: patience, deadline: times.deadline)) {
                 throw HTTPError.peerClosed
             }
         }
-        let decoder = head!.hasContentEncoding ? try decoder(for: &head) : nil
-        let response = head!.response
+        let response = HTTPResponse(status: status, headerFields: responseFields)
         let reader = HTTPBodyReader(http, times: times, decoder: decoder)
         defer { reader.invalidate() }
         if followingRedirects, RedirectPolicy.leads(response.status, response.headerFields) {
@@ -310,8 +321,8 @@ final class ClientExchange {
             && !headerFields.contains(token: "close", in: .connection)
     }
 
-    /// Whether the request was refused before a byte of it was sent, so that the connection is as it was before.
-    var leftConnectionUntouched: Bool { !hasBegun && !http.sawEnd }
+    /// Whether the request was refused, or taken back, before a byte of it was sent, so that the connection is as it was before.
+    func leavesConnectionUntouched() -> Bool { (!hasBegun || http.takeBackWrite()) && !http.sawEnd }
 
     /// Whether `error` only says that a kept-alive connection had gone in the meantime: no byte of a response came.
     func foundConnectionStale(_ error: any Error) -> Bool {

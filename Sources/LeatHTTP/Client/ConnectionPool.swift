@@ -108,6 +108,11 @@ final class ConnectionPool: @unchecked Sendable {
         }
     }
 
+    /// The fields that a request gets unless it has them, without the client's credentials if they are not for its origin.
+    func defaults(hasLeftOrigin: Bool) -> HTTPFields {
+        hasLeftOrigin ? defaultFields.withoutCredentials : defaultFields
+    }
+
     // MARK: Taking a connection
 
     /// An idle connection to `origin`, if nobody is before us.
@@ -118,6 +123,7 @@ final class ConnectionPool: @unchecked Sendable {
     /// A connection for a request: an idle one (unless it must be `fresh`), a new one, or whichever is free first.
     /// Throws ``HTTPError`` or `CancellationError`.
     func checkOut(_ origin: OriginPool, fresh: Bool, _ times: ExchangeTimes) async throws -> PooledConnection {
+        if Task.isCancelled { throw CancellationError() }
         while true {
             if isShutDown { throw HTTPError(.shutdown, "the client was shut down") }
             if origin.waiters.isEmpty {

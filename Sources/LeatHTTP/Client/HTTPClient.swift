@@ -38,6 +38,7 @@ public final class HTTPClient: @unchecked Sendable {
     }
 
     /// Sends a GET request and collects the response; see ``request(_:_:headerFields:body:upTo:)``.
+    @inlinable
     public func get(_ url: HTTPURL, headerFields: HTTPFields = HTTPFields()) async throws -> HTTPClientResponse {
         try await request(.get, url, headerFields: headerFields)
     }
@@ -69,19 +70,9 @@ public final class HTTPClient: @unchecked Sendable {
     ) async throws -> HTTPClientResponse {
         let maximum = maximum ?? configuration.maximumResponseBody
         let times = timesFromNow
-        let exchange = ClientExchange(
-            method,
-            url,
-            headerFields: merged(headerFields, for: url),
-            body,
-            client: self,
-            times,
-            acceptsAnyCoding: headerFields.isEmpty || !headerFields.contains(.acceptEncoding)
-        )
-        let response = try await run(exchange, to: url) { exchange in
-            try await exchange.collect(upTo: maximum)
-        }
-        guard followsRedirects, RedirectPolicy.isRedirect(response.status) else { return response }
+        let exchange = exchange(method, url, headerFields, body, hasLeftOrigin: false, times)
+        let response = try await run(exchange, to: url) { exchange in try await exchange.collect(upTo: maximum) }
+        guard followsRedirects, RedirectPolicy.leads(response.status, response.headerFields) else { return response }
         let request = HTTPClientRequest(method, url, headerFields: headerFields, body: body)
         return try await follow(response, of: request, upTo: maximum, times)
     }
@@ -109,7 +100,8 @@ public final class HTTPClient: @unchecked Sendable {
         var hop = HTTPClientRequest(request.method, url, headerFields: request.headerFields, body: body)
         let times = timesFromNow
         while true {
-            let outcome = try await run(exchange(for: hop, trail, times), to: hop.url) { exchange in
+            let outcome = try await run(exchange(for: hop, trail, times), to: hop.url) {
+                exchange in
                 try await exchange.stream(followingRedirects: followsRedirects, to: handler)
             }
             switch outcome {
@@ -145,7 +137,6 @@ public final class HTTPClient: @unchecked Sendable {
         _ body: (ClientExchange) async throws -> R
     ) async throws -> R {
         loop.preconditionOnLoop()
-        if Task.isCancelled { throw CancellationError() }
         let origin = pool.origin(of: url)
         if let limiter = configuration.rateLimiter { try await exchange.wait(for: limiter) }
         if let limiter = origin.rateLimiter { try await exchange.wait(for: limiter) }
@@ -161,7 +152,7 @@ public final class HTTPClient: @unchecked Sendable {
                 pool.checkIn(connection, reusable: exchange.leavesConnectionReusable)
                 return result
             } catch {
-                pool.checkIn(connection, reusable: exchange.leftConnectionUntouched)
+                pool.checkIn(connection, reusable: exchange.leavesConnectionUntouched())
                 // The server closed a kept-alive connection while the request was on its way, and answered nothing.
                 if !isRepeat, exchange.mayBeRepeated, exchange.foundConnectionStale(error) {
                     isRepeat = true
@@ -172,29 +163,30 @@ public final class HTTPClient: @unchecked Sendable {
         }
     }
 
-    /// A request's fields with the defaults that it lacks, and the cookies for its URL. Nothing is done for a request without
-    /// fields, which gets the defaults as they lie in memory.
-    private func merged(_ fields: HTTPFields, for url: HTTPURL) -> HTTPFields {
+    /// The exchange for a request that may have been redirected: with the cookies for its URL, and the defaults that it lacks.
+    /// The client's own credentials are for the origin that the caller named, and no other.
+    ///
+    /// Nothing is added to a request without fields, which gets the defaults as they lie in memory.
+    func exchange(
+        _ method: HTTPRequest.Method,
+        _ url: HTTPURL,
+        _ headerFields: HTTPFields,
+        _ body: HTTPBody,
+        hasLeftOrigin: Bool,
+        _ times: ExchangeTimes
+    ) -> ClientExchange {
         let cookies = configuration.cookies?.header(for: url)
-        if fields.isEmpty, pool.hasPlainLines, cookies == nil { return fields }
-        return fields.adding(cookies, pool.defaultFields)
-    }
-
-    /// The exchange for a request that may have been redirected. The client's own credentials are for the origin that the
-    /// caller named, and no other; cookies are chosen anew for each.
-    func exchange(for hop: HTTPClientRequest, _ trail: RedirectTrail, _ times: ExchangeTimes) -> ClientExchange {
-        let cookies = trail.hasLeftOrigin ? configuration.cookies?.header(for: hop.url) : nil
+        let isPlain = headerFields.isEmpty && pool.hasPlainLines && cookies == nil && !hasLeftOrigin
         return ClientExchange(
-            hop.method,
-            hop.url,
-            headerFields: trail.hasLeftOrigin
-                ? hop.headerFields.adding(cookies, pool.defaultFields.withoutCredentials)
-                : merged(hop.headerFields, for: hop.url),
-            hop.body,
+            method,
+            url,
+            headerFields: isPlain
+                ? headerFields : headerFields.adding(cookies, pool.defaults(hasLeftOrigin: hasLeftOrigin)),
+            body,
             client: self,
             times,
-            isPlain: !trail.hasLeftOrigin,
-            acceptsAnyCoding: !hop.headerFields.contains(.acceptEncoding)
+            isPlain: isPlain,
+            acceptsAnyCoding: headerFields.isEmpty || !headerFields.contains(.acceptEncoding)
         )
     }
 }

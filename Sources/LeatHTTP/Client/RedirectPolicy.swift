@@ -27,16 +27,11 @@ public struct RedirectPolicy: Sendable {
 
     /// Whether a response says where to go instead.
     @inline(__always)
-    static func isRedirect(_ status: HTTPResponse.Status) -> Bool {
+    static func leads(_ status: HTTPResponse.Status, _ fields: HTTPFields) -> Bool {
         switch status.code {
-        case 301, 302, 303, 307, 308: true
+        case 301, 302, 303, 307, 308: fields.contains(.location)
         default: false
         }
-    }
-
-    /// Whether it does, and says where.
-    static func leads(_ status: HTTPResponse.Status, _ fields: HTTPFields) -> Bool {
-        isRedirect(status) && fields.contains(.location)
     }
 
     /// The request that follows `request` after a redirect with these fields. Throws ``HTTPError`` of kind `.redirect`.

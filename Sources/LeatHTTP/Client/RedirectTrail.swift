@@ -41,6 +41,11 @@ struct RedirectTrail {
 }
 
 extension HTTPClient {
+    /// The exchange for a request that was redirected as `trail` tells.
+    func exchange(for hop: HTTPClientRequest, _ trail: RedirectTrail, _ times: ExchangeTimes) -> ClientExchange {
+        exchange(hop.method, hop.url, hop.headerFields, hop.body, hasLeftOrigin: trail.hasLeftOrigin, times)
+    }
+
     /// Goes where a response points to, until there is one that does not.
     func follow(
         _ first: HTTPClientResponse,
@@ -52,11 +57,11 @@ extension HTTPClient {
         var (hop, response) = (request, first)
         while RedirectPolicy.leads(response.status, response.headerFields) {
             hop = try trail.follow(hop, response.status, response.headerFields)
-            response = try await run(exchange(for: hop, trail, times), to: hop.url) { exchange in
+            response = try await run(exchange(for: hop, trail, times), to: hop.url) {
+                exchange in
                 try await exchange.collect(upTo: maximum)
             }
         }
-        response.url = hop.url
         response.history = trail.history
         return response
     }

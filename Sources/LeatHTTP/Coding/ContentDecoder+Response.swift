@@ -9,29 +9,29 @@ extension ContentDecoder {
     /// is not coded, it is coded in a way that cannot be undone here, or it is a part (206) of a coded whole, which makes no
     /// sense by itself.
     ///
-    /// With a decoder, `Content-Encoding` and `Content-Length` are removed from the head, for they describe what the reader
+    /// With a decoder, `Content-Encoding` and `Content-Length` are removed from the fields, for they describe what the reader
     /// of the decoded body does not see. Without one they stay; so the caller sees by `Content-Encoding` that a body
     /// is still coded, and in which way.
     ///
     /// Throws ``HTTPError``: `.contentCoding` if there are too many codings, `.libraryUnavailable` if there is no zlib.
     package static func forResponse(
-        _ head: inout HTTPResponseHead,
+        _ status: HTTPResponse.Status,
+        _ fields: inout HTTPFields,
+        framing: HTTPBodyFraming,
         limits: Limits = Limits()
     ) throws(HTTPError) -> ContentDecoder? {
-        switch head.framing {
+        switch framing {
         case .none, .tunnel, .length(0): return nil
         case .length, .chunked, .untilClose: break
         }
-        guard head.response.headerFields.contains(.contentEncoding), head.response.status != .partialContent else {
-            return nil
-        }
-        guard case .known(let codings) = try ContentCoding.listed(in: head.response.headerFields), !codings.isEmpty
+        guard fields.contains(.contentEncoding), status != .partialContent else { return nil }
+        guard case .known(let codings) = try ContentCoding.listed(in: fields), !codings.isEmpty
         else {
             return nil
         }
         let decoder = try ContentDecoder(codings, limits: limits)
-        head.response.headerFields.removeAll(.contentEncoding)
-        head.response.headerFields.removeAll(.contentLength)
+        fields.removeAll(.contentEncoding)
+        fields.removeAll(.contentLength)
         return decoder
     }
 }

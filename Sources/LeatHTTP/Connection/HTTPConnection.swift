@@ -51,6 +51,8 @@ package final class HTTPConnection: LoopConnection {
         carry?.deallocate()
     }
 
+    /// How many bytes wait to be parsed.
+    package var unparsedCount: Int { window.count }
     /// Whether bytes wait to be parsed.
     package var hasUnparsedBytes: Bool { !window.isEmpty }
 
@@ -214,6 +216,14 @@ package final class HTTPConnection: LoopConnection {
     /// which is what comes next.
     @inline(__always)
     package func flushLater() { loop.writeLater(self) }
+
+    /// Takes back what was to be sent at the end of the turn, if that has not come.
+    package func takeBackWrite() -> Bool {
+        guard isWritePending else { return false }
+        loop.cancelWrite(self)
+        output.removeAll(keepingCapacity: true)
+        return true
+    }
 
     override package func writePending() {
         if tryFlush() {

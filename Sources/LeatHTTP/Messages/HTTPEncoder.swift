@@ -58,7 +58,7 @@ package enum HTTPEncoder {
         }
     }
 
-    /// Appends the head of a request without fields of its own.
+    /// Appends the head of a request without fields of its own. That the method is a token its type says.
     ///
     /// - Parameters:
     ///   - lines: Complete field lines, `Host` first, known to be valid.
@@ -71,7 +71,7 @@ package enum HTTPEncoder {
         to output: inout [UInt8]
     ) throws(HTTPEncodingError) {
         let method = method.rawValue
-        if !isToken(method) { throw HTTPEncodingError(.invalidMethod) }
+        assert(isToken(method))
         if let offset = firstNonTarget(target) { throw HTTPEncodingError(.invalidTarget, offset: offset) }
         let room = method.utf8.count + target.utf8.count + lines.count + 160
         ByteWriter.append(atMost: room, to: &output) { writer in

@@ -221,10 +221,13 @@ extension HTTPParser {
     }
 
     /// The response head announced by `.head`. To be called once, before the next call of `parse`.
+    @inline(__always)
     package mutating func takeResponseHead() -> HTTPResponseHead {
-        HTTPResponseHead(
+        var phrase = ""
+        swap(&phrase, &text)
+        return HTTPResponseHead(
             response: HTTPResponse(
-                status: HTTPResponse.Status(code: Int(statusCode), reasonPhrase: text),
+                status: HTTPResponse.Status(code: Int(statusCode), reasonPhrase: phrase),
                 headerFields: takeFields()
             ),
             version: version,
@@ -241,6 +244,7 @@ extension HTTPParser {
         takeFields()
     }
 
+    @inline(__always)
     private mutating func takeFields() -> HTTPFields {
         var taken = HTTPFields()
         swap(&taken, &fields)

@@ -103,7 +103,7 @@ package struct HTTPParser: Sendable {
     /// Without this call it is taken to answer a `GET`. It holds for one final response and the interim ones before it,
     /// so it is to be called once for each request, in the order of the responses.
     package mutating func expectResponse(to method: HTTPRequest.Method) {
-        expectation = method == .head ? .head : method == .connect ? .connect : .body
+        expectation = method == .get ? .body : method == .head ? .head : method == .connect ? .connect : .body
     }
 
     /// Whether nothing of a message has been received since the last one ended.
