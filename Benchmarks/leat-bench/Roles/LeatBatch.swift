@@ -7,23 +7,16 @@ struct LeatBatch {
     let options: LoadOptions
 
     func run() async throws {
-        var configuration = HTTPClient.Configuration()
-        configuration.maximumConnections = options.connections
-        configuration.maximumConnectionsPerHost = options.connections
-        let client = HTTPClient(configuration: configuration)
-        let ledger = ClientLedger(requests: options.requests, keepsLatencies: options.details)
-        let calls = SystemCallCounts.ofThisThread
-        let stopwatch = Stopwatch()
-        let semaphore = AsyncSemaphore(value: options.connections)
-        try await withThrowingDiscardingTaskGroup { group in
-            for _ in 0..<options.requests {
-                group.addTask {
-                    try await semaphore.withPermit { try await fetch(with: client, ledger) }
+        try await ClientRun(options: options).measure { client, ledger in
+            let semaphore = AsyncSemaphore(value: options.connections)
+            try await withThrowingDiscardingTaskGroup { group in
+                for _ in 0..<options.requests {
+                    group.addTask {
+                        try await semaphore.withPermit { try await fetch(with: client, ledger) }
+                    }
                 }
             }
         }
-        ledger.outcome(stopwatch, SystemCallCounts.ofThisThread - calls).report(details: options.details)
-        await client.shutdown()
     }
 
     private func fetch(with client: HTTPClient, _ ledger: ClientLedger) async throws {
