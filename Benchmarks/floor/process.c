@@ -1,6 +1,5 @@
 // What the benchmark needs to know and to do about processes, and Swift cannot say.
 #include "internal.h"
-#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -28,10 +27,3 @@ int floor_restrict_to_cpus(const int *cpus, int count) {
     for (int i = 0; i < count; i++) CPU_SET(cpus[i], &set);
     return sched_setaffinity(0, sizeof set, &set);
 }
-
-size_t floor_heap_in_use(void) {
-    struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-}
-
-void floor_heap_trim(void) { malloc_trim(0); }

@@ -58,9 +58,10 @@ struct floor_server {
 // Listens on 127.0.0.1. `port` 0 lets the kernel choose; it holds the real port afterwards. -1 and errno on failure.
 int floor_listen(uint16_t *port);
 
-// Answers every GET with 200 and the 13 bytes `Hello, World!`; `/delay/MS` does so MS milliseconds later. Keeps
-// connections alive, answers pipelined requests in order, those of one read with one write. Returns 0 when the lifeline
-// ends, and -1 if the server cannot go on; connections that are open then end with the process.
+// Answers every GET with 200 and the 13 bytes `Hello, World!`; `/delay/MS` does so MS milliseconds later, and `/bytes/N`
+// answers with N zeros, at most 1 GiB. Keeps connections alive, answers pipelined requests in order, short answers to
+// those of one read with one write. Returns 0 when the lifeline ends, and -1 if the server cannot go on; connections that
+// are open then end with the process.
 int floor_server_run(struct floor_server *server);
 
 // MARK: Idle connections (holder.c)
@@ -85,6 +86,12 @@ int floor_allowed_cpus(int *cpus, int capacity);
 
 // Restricts this thread, and what it starts from now on, to these processors.
 int floor_restrict_to_cpus(const int *cpus, int count);
+
+// MARK: The heap (heap.c)
+
+// Calls of malloc, calloc, realloc and their aligned kin that this thread has made, or -1 if this build does not count
+// them.
+int64_t floor_heap_allocations(void);
 
 // Bytes that malloc has handed out and not got back.
 size_t floor_heap_in_use(void);

@@ -34,8 +34,10 @@ struct IdleCase {
         isLimited = connections < options.connections
         var options = options
         options.connections = connections
-        floor = try Self.measure(["floor-server"], placement, options)
-        leat = try Self.measure(["serve", "--port", "0", "--ends-with-input"], placement, options)
+        Terminal.progress("idle: \(connections) connections to the floor …")
+        floor = try Self.measure(try .floor(on: placement.server), placement, options)
+        Terminal.progress("idle: \(connections) connections to Leat …")
+        leat = try Self.measure(try .leat(on: placement.server), placement, options)
     }
 
     /// Both sides need a descriptor for each connection, and a few to live on. Raises the limit, which children inherit.
@@ -51,12 +53,10 @@ struct IdleCase {
     }
 
     private static func measure(
-        _ server: [String],
+        _ server: ServerProcess,
         _ placement: Placement,
         _ options: IdleOptions
     ) throws -> Result {
-        Terminal.progress("idle: \(options.connections) connections to \(server[0]) …")
-        let server = try ServerProcess(server, on: placement.server)
         let arguments = ["--port", "\(server.port)", "-c", "\(options.connections)", "-n", "\(options.requests)"]
         let holder = try ChildProcess(["holder"] + arguments, on: placement.client)
         let alone = try holder.fields(within: 60)

@@ -22,12 +22,13 @@ struct ServerCase {
     let runs: Interleaved<Run>
     let floorLife: Life
     let leatLife: Life
+    let allocations: (floor: Double, leat: Double)
 
     /// Ends both servers of the stage.
     init(_ stage: Stage, requests: Int, rounds: Int) throws {
         self.requests = requests
         // The floor's server has a life behind it; what it says at the end is to be about this case alone.
-        let floor = try ServerProcess(["floor-server"], on: stage.placement.server)
+        let floor = try stage.startFloor()
         func run(_ server: ServerProcess, _ name: String) throws -> Run {
             Terminal.progress("server throughput: \(name) …")
             let before = try server.processorSeconds()
@@ -47,44 +48,42 @@ struct ServerCase {
         }
         floorLife = try Life(floor.finish())
         leatLife = try Life(stage.leat.finish())
+        Terminal.progress("server allocations …")
+        allocations = try AllocationCount.ofServers(stage, connections: Throughput.connections)
     }
 
     var processorRatio: Spread { runs.ratio(\.processorMicroseconds) }
 
     var table: Table {
-        Table(
+        ThroughputTable(
             title: "Server: keep-alive GETs of 13 bytes over \(Throughput.connections) connections",
             subtitle:
                 "\(Format.grouped(requests)) requests a run, \(runs.leats.count) × Leat, by the floor's "
                 + "client; processor time of the server.",
-            columns: [
-                "", "requests\nper s", "CPU µs\nper req.", "calls\nper req.", "p50\nµs", "p99\nµs", "threads",
-                "peak\nMiB", "rate\n÷ floor", "CPU\n÷ floor",
-            ],
-            groups: [
-                [
-                    Table.Row(cells: cells("floor", runs.floor, floorLife) + ["", ""]),
-                    Table.Row(
-                        cells: cells("Leat", runs.leat, leatLife)
-                            + [Format.ratio(runs.ratio(\.client.rate)), Format.ratio(processorRatio)],
-                        style: .bold
-                    ),
-                ]
-            ]
-        )
+            note:
+                "Leat allocates what the handler may keep: the fields of the request, their bytes and where they lie.",
+            floor: side(runs.floor, floorLife, allocations.floor),
+            leat: side(runs.leat, leatLife, allocations.leat),
+            rateOverFloor: runs.ratio(\.client.rate),
+            processorOverFloor: processorRatio
+        ).table
     }
 
-    private func cells(_ name: String, _ of: ((Run) -> Double) -> Spread, _ life: Life) -> [String] {
-        [
-            name,
-            Format.fixed(of(\.client.rate).median, 0, grouped: true),
-            Format.fixed(of(\.processorMicroseconds).median, 2),
-            Format.fixed(life.callsPerRequest, 2),
-            Format.fixed(of(\.client.p50).median, 0, grouped: true),
-            Format.fixed(of(\.client.p99).median, 0, grouped: true),
-            Format.fixed(life.threads, 0),
-            Format.mebibytes(kibibytes: life.peakKiB),
-        ]
+    private func side(
+        _ of: ((Run) -> Double) -> Spread,
+        _ life: Life,
+        _ allocations: Double
+    ) -> ThroughputTable.Side {
+        ThroughputTable.Side(
+            rate: of(\.client.rate).median,
+            processorMicroseconds: of(\.processorMicroseconds).median,
+            callsPerRequest: life.callsPerRequest,
+            allocationsPerRequest: allocations,
+            p50: of(\.client.p50).median,
+            p99: of(\.client.p99).median,
+            threads: life.threads,
+            peakKiB: life.peakKiB
+        )
     }
 }
 
@@ -94,6 +93,7 @@ extension ServerCase: JSONConvertible {
             ("connections", .integer(Throughput.connections)), ("requests", .integer(requests)),
             ("floor", .array(runs.floors.map(\.json))), ("leat", .array(runs.leats.map(\.json))),
             ("floor_life", floorLife.json), ("leat_life", leatLife.json),
+            ("allocations_per_request", AllocationCount.json(allocations)),
             ("rate_over_floor", runs.ratio(\.client.rate).json), ("cpu_over_floor", processorRatio.json),
         ])
     }

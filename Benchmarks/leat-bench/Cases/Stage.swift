@@ -1,13 +1,16 @@
-/// The servers that stand ready for a comparison, and how to run clients against them.
+/// The servers that stand ready for a comparison, how to start others, and how to run clients against them.
 final class Stage {
     let placement = Placement()
     let floor: ServerProcess
     let leat: ServerProcess
 
     init() throws {
-        floor = try ServerProcess(["floor-server"], on: placement.server)
-        leat = try ServerProcess(["serve", "--port", "0", "--ends-with-input"], on: placement.server)
+        floor = try ServerProcess.floor(on: placement.server)
+        leat = try ServerProcess.leat(on: placement.server)
     }
+
+    func startFloor() throws -> ServerProcess { try .floor(on: placement.server) }
+    func startLeat() throws -> ServerProcess { try .leat(on: placement.server) }
 
     /// Runs a client to its end: `floor-client`, `load` or `batch`.
     func run(_ role: String, _ url: String, requests: Int, connections: Int) throws -> ClientReport {
@@ -27,11 +30,20 @@ final class ServerProcess {
         port = Int(try process.fields(within: 10).number("port"))
     }
 
+    static func floor(on cpu: Int32?) throws -> ServerProcess { try ServerProcess(["floor-server"], on: cpu) }
+
+    static func leat(on cpu: Int32?) throws -> ServerProcess {
+        try ServerProcess(["serve", "--port", "0", "--ends-with-input"], on: cpu)
+    }
+
     /// The address of the 13 bytes.
     var url: String { "http://127.0.0.1:\(port)/" }
 
     /// The address of the same after a delay; the floor's server only.
     func delayed(milliseconds: Int) -> String { "http://127.0.0.1:\(port)/delay/\(milliseconds)" }
+
+    /// The address of a body of that many bytes; the floor's server only.
+    func bytes(_ count: Int) -> String { "http://127.0.0.1:\(port)/bytes/\(count)" }
 
     /// Processor time used so far, in seconds.
     func processorSeconds() throws -> Double {

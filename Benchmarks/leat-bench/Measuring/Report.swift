@@ -1,3 +1,5 @@
+import CFloor
+
 /// Figures on their way from a child process to its parent, as lines of `name=value`.
 struct Fields {
     private(set) var values: [(name: String, value: String)] = []
@@ -25,6 +27,11 @@ struct Fields {
         add("calls_other", calls.other)
     }
 
+    /// Adds the heap allocations of this thread so far, if this build counts them.
+    mutating func addAllocations(_ allocations: Int64 = floor_heap_allocations()) {
+        if allocations >= 0 { add("allocations", allocations) }
+    }
+
     /// Adds how many threads this process has and how much memory it had at most.
     mutating func addProcessStatus() {
         guard let status = ProcessStatus() else { return }
@@ -47,22 +54,27 @@ struct Fields {
 /// What a client's process reported of its work.
 struct ClientReport {
     var requests: Double
+    var bodyBytes: Double
     var seconds: Double
     var processorSeconds: Double
     var p50: Double
     var p99: Double
     var calls: Double
+    /// Of the process from its start to the last response; not a number where they are not counted.
+    var allocations: Double
     var threads: Double
     var peakKiB: Double
     var retries: Double
 
     init(_ fields: Fields) throws {
         requests = try fields.number("requests")
+        bodyBytes = try fields.number("bytes")
         seconds = try fields.number("seconds")
         processorSeconds = try fields.number("cpu_user") + fields.number("cpu_sys")
         p50 = try fields.number("p50_us")
         p99 = try fields.number("p99_us")
         calls = try fields.totalCalls()
+        allocations = fields.allocations
         threads = try fields.number("threads")
         peakKiB = try fields.number("peak_kib")
         retries = (try? fields.number("retries")) ?? 0
@@ -74,6 +86,9 @@ struct ClientReport {
 }
 
 extension Fields {
+    /// Not a number where they are not counted.
+    var allocations: Double { (try? number("allocations")) ?? .nan }
+
     func totalCalls() throws -> Double {
         try number("calls_send") + number("calls_receive") + number("calls_poll") + number("calls_other")
     }

@@ -58,6 +58,12 @@ extension Machine: JSONConvertible {
     }
 }
 
+extension AllocationCount {
+    static func json(_ counts: (floor: Double, leat: Double)) -> JSON {
+        .object([("floor", .number(counts.floor)), ("leat", .number(counts.leat))])
+    }
+}
+
 extension ClientReport: JSONConvertible {
     var json: JSON {
         .object([

@@ -11,6 +11,8 @@ struct Table {
     var subtitle = ""
     var columns: [String]
     var groups: [[Row]] = []
+    /// Said below the table: what its figures do not say themselves.
+    var note = ""
 
     private static let gap = "  "
     private static let indent = "  "
@@ -30,6 +32,7 @@ struct Table {
             if index > 0, group.count > 1 || groups[index - 1].count > 1 { lines.append("") }
             lines += group.map { Self.line($0.cells, widths, $0.style) }
         }
+        if !note.isEmpty { lines.append(Terminal.styled(note, .dim)) }
         return lines.joined(separator: "\n") + "\n"
     }
 

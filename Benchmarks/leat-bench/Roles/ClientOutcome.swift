@@ -1,8 +1,11 @@
+import CFloor
+
 /// What a client did. Made the moment it is done, before anything else costs time.
 struct ClientOutcome {
     private let seconds: Double
     private let processor: ProcessorTime
     private let calls: SystemCallCounts
+    private let allocations = floor_heap_allocations()
     var requests = 0
     var bodyBytes = 0
     var retries = 0
@@ -24,6 +27,7 @@ struct ClientOutcome {
             }
             fields.add("retries", retries)
             fields.add(calls)
+            fields.addAllocations(allocations)
             fields.addProcessStatus()
             Terminal.say(fields.line)
         }

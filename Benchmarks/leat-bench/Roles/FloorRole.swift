@@ -46,6 +46,7 @@ enum FloorRole {
         var fields = Fields()
         fields.add("requests", server.requests)
         fields.add(SystemCallCounts(server.calls))
+        fields.addAllocations()
         fields.addProcessStatus()
         Terminal.say(fields.line)
     }

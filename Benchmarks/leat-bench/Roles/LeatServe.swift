@@ -30,6 +30,7 @@ struct LeatServe {
         var fields = Fields()
         fields.add("requests", counter.requests)
         fields.add(SystemCallCounts.ofThisThread - calls)
+        fields.addAllocations()
         fields.addProcessStatus()
         Terminal.say(fields.line)
     }
