@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
@@ -16,6 +17,9 @@ enum {
     MAXIMUM_KEPT = 8192,
     INPUT = 16 * 1024,
     OUTPUT = 64 * 1024,
+    MAXIMUM_DELAY = 100 * 1000,
+    MAXIMUM_BODY = 1 << 30,
+    BLOCK = 256 * 1024,
 };
 
 struct connection {
@@ -27,6 +31,8 @@ struct connection {
     size_t kept_length;
     char *unsent;
     size_t unsent_length;
+    // What is still to be sent, after that, of the zeros of a long body.
+    size_t zeros_left;
     // Its place among the delayed answers; 0: none is due.
     int64_t due;
     struct connection *earlier, *later;
@@ -45,6 +51,7 @@ struct server {
     char answer[256];
     char input[INPUT];
     char output[OUTPUT];
+    char zeros[BLOCK];
 };
 
 static const int yes = 1;
@@ -61,6 +68,14 @@ static void refresh_answer(struct server *server) {
                                              "HTTP/1.1 200 OK\r\nServer: floor\r\nDate: %s\r\n"
                                              "Content-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, World!",
                                              date);
+}
+
+// The head of an answer with a long body; its fields are as few as can be.
+static size_t write_long_head(char *buffer, size_t capacity, size_t body) {
+    return (size_t)snprintf(buffer, capacity,
+                            "HTTP/1.1 200 OK\r\nServer: floor\r\nContent-Type: application/octet-stream\r\n"
+                            "Content-Length: %zu\r\n\r\n",
+                            body);
 }
 
 static int control(struct server *server, int operation, int fd, uint32_t events, void *data) {
@@ -149,19 +164,28 @@ static void accept_some(struct server *server) {
     }
 }
 
-// Sends; what the kernel does not take is kept, and reading stops until it is gone. False if the connection is dropped.
+static bool is_sending(const struct connection *connection) { return connection->unsent || connection->zeros_left; }
+
+// Sends the bytes, and the zeros that follow them; what the kernel does not take is kept, and reading stops until it is
+// gone. False if the connection is dropped.
 static bool send_bytes(struct server *server, struct connection *connection, const char *bytes, size_t length) {
-    while (length > 0) {
+    while (length > 0 || connection->zeros_left > 0) {
+        size_t zeros = connection->zeros_left < BLOCK ? connection->zeros_left : BLOCK;
+        struct iovec parts[] = {{(char *)bytes, length}, {server->zeros, zeros}};
+        struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
         server->public->calls.send++;
-        ssize_t sent = send(connection->socket, bytes, length, MSG_NOSIGNAL);
+        ssize_t sent = zeros ? sendmsg(connection->socket, &message, MSG_NOSIGNAL)
+                             : send(connection->socket, bytes, length, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && errno == EAGAIN) break;
         if (sent < 0) {
             drop(server, connection);
             return false;
         }
-        bytes += sent;
-        length -= (size_t)sent;
+        size_t of_bytes = (size_t)sent < length ? (size_t)sent : length;
+        bytes += of_bytes;
+        length -= of_bytes;
+        connection->zeros_left -= (size_t)sent - of_bytes;
     }
     char *rest = NULL;
     if (length > 0) {
@@ -171,32 +195,51 @@ static bool send_bytes(struct server *server, struct connection *connection, con
     free(connection->unsent);
     connection->unsent = rest;
     connection->unsent_length = length;
-    watch(server, connection, length > 0 ? EPOLLOUT : EPOLLIN);
-    if (length == 0 && !connection->keep_alive && !connection->due) drop(server, connection);
+    bool sending = is_sending(connection);
+    watch(server, connection, sending ? EPOLLOUT : EPOLLIN);
+    if (!sending && !connection->keep_alive && !connection->due) drop(server, connection);
     return connection->socket >= 0;
 }
 
-// The milliseconds of `GET /delay/MS`; -1 for any other request, -2 for what is no request.
-static int requested_delay(const struct floor_head *head) {
-    const char *line = head->start_line, *end = line + head->start_length;
-    const char *path = memchr(line, ' ', head->start_length);
-    if (!path || end - path < 11 || memcmp(end - 9, " HTTP/1.", 8)) return -2;
-    if (end - path < 8 || memcmp(path + 1, "/delay/", 7)) return -1;
-    int milliseconds = 0;
-    for (const char *digit = path + 8; *digit >= '0' && *digit <= '9' && milliseconds < 100000; digit++)
-        milliseconds = milliseconds * 10 + (*digit - '0');
-    return milliseconds;
+// What a request asks for: the short answer, that after a delay, or a long body.
+struct wish {
+    // -1: no delay. 0 bytes: the short answer.
+    int milliseconds;
+    int bytes;
+};
+
+// The number behind `prefix`, up to `most`; -1 if `path` begins otherwise.
+static int number_behind(const char *prefix, const char *path, const char *end, int most) {
+    size_t length = strlen(prefix);
+    if ((size_t)(end - path) < length || memcmp(path, prefix, length)) return -1;
+    int64_t number = 0;
+    for (const char *digit = path + length; digit < end && *digit >= '0' && *digit <= '9' && number < most; digit++)
+        number = number * 10 + (*digit - '0');
+    return number < most ? (int)number : most;
 }
 
-// Answers the requests in `bytes`, together, up to the first that is incomplete, delayed or the connection's last.
+// False for what is no request.
+static bool parse_wish(const struct floor_head *head, struct wish *wish) {
+    const char *line = head->start_line, *end = line + head->start_length;
+    const char *space = memchr(line, ' ', head->start_length);
+    if (!space || end - space < 11 || memcmp(end - 9, " HTTP/1.", 8)) return false;
+    const char *path = space + 1, *path_end = end - 9;
+    int bytes = number_behind("/bytes/", path, path_end, MAXIMUM_BODY);
+    wish->milliseconds = number_behind("/delay/", path, path_end, MAXIMUM_DELAY);
+    wish->bytes = bytes > 0 ? bytes : 0;
+    return true;
+}
+
+// Answers the requests in `bytes`, together, up to the first that is incomplete, delayed, for a long body or the
+// connection's last.
 // Returns how many bytes it used, or -1 if the connection is gone.
 static ssize_t answer(struct server *server, struct connection *connection, const char *bytes, size_t length) {
     size_t used = 0, filled = 0;
-    while (used < length && connection->keep_alive && !connection->due) {
+    while (used < length && connection->keep_alive && !connection->due && !connection->zeros_left) {
         struct floor_head head;
+        struct wish wish;
         ssize_t head_length = floor_parse_head(bytes + used, length - used, &head);
-        int milliseconds = head_length > 0 ? requested_delay(&head) : -1;
-        if (head_length < 0 || milliseconds == -2) {
+        if (head_length < 0 || (head_length > 0 && !parse_wish(&head, &wish))) {
             drop(server, connection);
             return -1;
         }
@@ -204,14 +247,17 @@ static ssize_t answer(struct server *server, struct connection *connection, cons
         used += (size_t)head_length + head.content_length;
         server->public->requests++;
         connection->keep_alive = head.keep_alive;
-        if (milliseconds >= 0) {
-            delay(server, connection, milliseconds);
+        if (wish.milliseconds >= 0) {
+            delay(server, connection, wish.milliseconds);
+        } else if (wish.bytes) {
+            connection->zeros_left = (size_t)wish.bytes;
+            filled += write_long_head(server->output + filled, OUTPUT - filled, connection->zeros_left);
         } else {
             memcpy(server->output + filled, server->answer, server->answer_length);
             filled += server->answer_length;
         }
         // Full, or nobody takes it: the rest of the requests waits in `kept` until it is sent.
-        if (filled + server->answer_length > OUTPUT) break;
+        if (filled + sizeof server->answer > OUTPUT) break;
     }
     if (filled && !send_bytes(server, connection, server->output, filled)) return -1;
     return (ssize_t)used;
@@ -219,7 +265,7 @@ static ssize_t answer(struct server *server, struct connection *connection, cons
 
 // Answers what can be answered of `bytes` and keeps the rest.
 static void serve(struct server *server, struct connection *connection, const char *bytes, size_t length) {
-    while (length > 0 && !connection->due && !connection->unsent) {
+    while (length > 0 && !connection->due && !is_sending(connection)) {
         ssize_t used = answer(server, connection, bytes, length);
         if (used < 0) return;
         if (used == 0) break;
@@ -260,7 +306,7 @@ static void receive(struct server *server, struct connection *connection) {
 // Goes on with the requests that waited behind an answer which is now sent.
 static void resume(struct server *server, struct connection *connection) {
     size_t length = connection->kept_length;
-    if (length == 0 || connection->due || connection->unsent) return;
+    if (length == 0 || connection->due || is_sending(connection)) return;
     memcpy(server->input, connection->kept, length);
     serve(server, connection, server->input, length);
 }
@@ -282,7 +328,7 @@ static void handle(struct server *server, struct connection *connection, uint32_
     if (connection->socket < 0) return;
     if (connection->due && events & (EPOLLERR | EPOLLHUP)) {
         drop(server, connection);
-    } else if (connection->unsent) {
+    } else if (is_sending(connection)) {
         char *unsent = connection->unsent;
         connection->unsent = NULL;
         bool alive = send_bytes(server, connection, unsent, connection->unsent_length);
