@@ -11,7 +11,8 @@
 enum {
     EVENTS = 512,
     MAXIMUM_HEAD = 4096,
-    RECEIVE_BUFFER = 64 * 1024,
+    // What serves long bodies best: a quarter of it, and four times as much, cost about 5 % more.
+    RECEIVE_BUFFER = 256 * 1024,
     PATIENCE_MILLISECONDS = 10000,
 };
 

@@ -1,35 +1,12 @@
 /// Heap allocations per request in the steady state: what a longer run allocates more than a shorter one. What it takes to
 /// start, to connect and to warm up is in both. These runs are apart from those that are timed.
 enum AllocationCount {
-    /// Both clients, asking the floor's server for `url`.
-    static func ofClients(
-        _ stage: Stage,
-        _ url: String,
-        connections: Int,
-        requests: (shorter: Int, longer: Int) = (2_000, 10_000)
-    ) throws -> (floor: Double, leat: Double) {
-        func count(_ role: String) throws -> Double {
-            try perRequest(requests) {
-                try stage.run(role, url, requests: $0, connections: connections).allocations
-            }
-        }
-        return (try count("floor-client"), try count("load"))
-    }
+    /// Long enough for whatever grows with use to have grown, in the shorter run too.
+    static let standard = (shorter: 2_000, longer: 10_000)
 
-    /// Both servers, a new one for each run, asked by the floor's client.
-    static func ofServers(_ stage: Stage, connections: Int) throws -> (floor: Double, leat: Double) {
-        func count(_ start: () throws -> ServerProcess) throws -> Double {
-            try perRequest((2_000, 10_000)) { requests in
-                let server = try start()
-                _ = try stage.run("floor-client", server.url, requests: requests, connections: connections)
-                return try server.finish().allocations
-            }
-        }
-        return (try count(stage.startFloor), try count(stage.startLeat))
-    }
-
-    private static func perRequest(
-        _ requests: (shorter: Int, longer: Int),
+    /// `allocations` makes a run of so many requests in new processes, and says what the one in question allocated.
+    static func perRequest(
+        _ requests: (shorter: Int, longer: Int) = standard,
         _ allocations: (_ requests: Int) throws -> Double
     ) rethrows -> Double {
         let more = try allocations(requests.longer) - allocations(requests.shorter)

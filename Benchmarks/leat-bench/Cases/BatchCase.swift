@@ -19,9 +19,9 @@ struct BatchCase {
             Terminal.progress("batch: \(step.requests) requests, \(step.concurrency) at a time …")
             let url = stage.floor.delayed(milliseconds: Self.delayMilliseconds)
             let runs = try Interleaved(rounds: step.rounds) {
-                try stage.run("floor-client", url, requests: step.requests, connections: step.concurrency)
+                try stage.run(["floor-client"], url, requests: step.requests, connections: step.concurrency)
             } leat: {
-                try stage.run("batch", url, requests: step.requests, connections: step.concurrency)
+                try stage.run(["batch"], url, requests: step.requests, connections: step.concurrency)
             }
             results.append((step, runs))
         }

@@ -6,9 +6,12 @@ struct ClientCase {
 
     init(_ stage: Stage, requests: Int, rounds: Int) throws {
         self.requests = requests
+        func ask(_ role: String, _ requests: Int) throws -> ClientReport {
+            try stage.run([role], stage.floor.url, requests: requests, connections: Throughput.connections)
+        }
         func run(_ role: String) throws -> ClientReport {
             Terminal.progress("client throughput: \(role) …")
-            return try stage.run(role, stage.floor.url, requests: requests, connections: Throughput.connections)
+            return try ask(role, requests)
         }
         runs = try Interleaved(rounds: rounds) {
             try run("floor-client")
@@ -16,7 +19,10 @@ struct ClientCase {
             try run("load")
         }
         Terminal.progress("client allocations …")
-        allocations = try AllocationCount.ofClients(stage, stage.floor.url, connections: Throughput.connections)
+        func count(_ role: String) throws -> Double {
+            try AllocationCount.perRequest { try ask(role, $0).allocations }
+        }
+        allocations = (try count("floor-client"), try count("load"))
     }
 
     var processorRatio: Spread { runs.ratio(\.processorMicroseconds) }
@@ -28,8 +34,7 @@ struct ClientCase {
                 "\(Format.grouped(requests)) requests a run, \(runs.leats.count) × Leat, to the floor's "
                 + "server; processor time of the client.",
             note:
-                "Leat allocates what the caller keeps, the fields (their bytes, and where they lie) and the body, and "
-                + "the exchange itself.",
+                "Leat allocates what the caller keeps, fields (their bytes, and where they lie) and body, and the exchange.",
             floor: side(runs.floor, allocations.floor),
             leat: side(runs.leat, allocations.leat),
             rateOverFloor: runs.ratio(\.rate),

@@ -1,4 +1,4 @@
-/// The main job: everything that can be compared with the floor in less than a minute.
+/// The main job: everything that can be compared with the floor in about a minute.
 struct Comparison {
     let options: CompareOptions
 
@@ -19,6 +19,8 @@ struct Comparison {
         show(client.table)
         let server = try ServerCase(stage, requests: requests, rounds: options.rounds)
         show(server.table)
+        let bulk = try BulkCase(stage, options)
+        show(bulk.table)
         let idle = try IdleCase(stage.placement, idleOptions)
         show(idle.table)
 
@@ -27,11 +29,12 @@ struct Comparison {
             let result = JSON.object([
                 ("machine", machine.json), ("placement", .string(stage.placement.description)),
                 ("quick", .bool(options.quick)), ("batch", batch.json), ("client", client.json),
-                ("server", server.json), ("idle", idle.json), ("seconds", .number(seconds)),
+                ("server", server.json), ("bulk", bulk.json),
+                ("idle", idle.json), ("seconds", .number(seconds)),
             ])
             Terminal.present(result.render())
         } else {
-            summarise(batch, client, server, seconds)
+            summarise(batch, client, server, bulk, seconds)
         }
         Machine.shoutIfDebug()
     }
@@ -45,13 +48,20 @@ struct Comparison {
         if !options.json { Terminal.present(table.render()) }
     }
 
-    private func summarise(_ batch: BatchCase, _ client: ClientCase, _ server: ServerCase, _ seconds: Double) {
+    private func summarise(
+        _ batch: BatchCase,
+        _ client: ClientCase,
+        _ server: ServerCase,
+        _ bulk: BulkCase,
+        _ seconds: Double
+    ) {
         let clientRatio = Format.fixed(client.processorRatio.median, 2)
         let serverRatio = Format.fixed(server.processorRatio.median, 2)
+        let bulkRatio = Format.fixed(bulk.processorRatio.median, 2)
         Terminal.present(
             Terminal.styled(
-                "Leat costs \(clientRatio) × the floor as a client and \(serverRatio) × as a server; its batch of slow "
-                    + "requests takes \(Format.fixed(batch.timesIdeal, 3)) × the ideal.",
+                "Leat costs \(clientRatio) × the floor as a client, \(serverRatio) × as a server and \(bulkRatio) × for "
+                    + "long bodies; its batch of slow requests takes \(Format.fixed(batch.timesIdeal, 3)) × the ideal.",
                 .bold
             )
         )

@@ -24,20 +24,18 @@ struct ServerCase {
     let leatLife: Life
     let allocations: (floor: Double, leat: Double)
 
-    /// Ends both servers of the stage.
+    /// Ends Leat's server of the stage.
     init(_ stage: Stage, requests: Int, rounds: Int) throws {
         self.requests = requests
         // The floor's server has a life behind it; what it says at the end is to be about this case alone.
         let floor = try stage.startFloor()
+        func ask(_ server: ServerProcess, _ requests: Int) throws -> ClientReport {
+            try stage.run(["floor-client"], server.url, requests: requests, connections: Throughput.connections)
+        }
         func run(_ server: ServerProcess, _ name: String) throws -> Run {
             Terminal.progress("server throughput: \(name) …")
             let before = try server.processorSeconds()
-            let client = try stage.run(
-                "floor-client",
-                server.url,
-                requests: requests,
-                connections: Throughput.connections
-            )
+            let client = try ask(server, requests)
             let used = try server.processorSeconds() - before
             return Run(client: client, processorMicroseconds: used / Double(requests) * 1e6)
         }
@@ -49,7 +47,14 @@ struct ServerCase {
         floorLife = try Life(floor.finish())
         leatLife = try Life(stage.leat.finish())
         Terminal.progress("server allocations …")
-        allocations = try AllocationCount.ofServers(stage, connections: Throughput.connections)
+        func count(_ start: () throws -> ServerProcess) throws -> Double {
+            try AllocationCount.perRequest { requests in
+                let server = try start()
+                _ = try ask(server, requests)
+                return try server.finish().allocations
+            }
+        }
+        allocations = (try count(stage.startFloor), try count(stage.startLeat))
     }
 
     var processorRatio: Spread { runs.ratio(\.processorMicroseconds) }

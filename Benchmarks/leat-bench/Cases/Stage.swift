@@ -12,9 +12,9 @@ final class Stage {
     func startFloor() throws -> ServerProcess { try .floor(on: placement.server) }
     func startLeat() throws -> ServerProcess { try .leat(on: placement.server) }
 
-    /// Runs a client to its end: `floor-client`, `load` or `batch`.
-    func run(_ role: String, _ url: String, requests: Int, connections: Int) throws -> ClientReport {
-        let arguments = [role, url, "-n", "\(requests)", "-c", "\(connections)", "--details"]
+    /// Runs a client to its end: `floor-client`, `load` or `batch`, with further options behind that.
+    func run(_ client: [String], _ url: String, requests: Int, connections: Int) throws -> ClientReport {
+        let arguments = client + [url, "-n", "\(requests)", "-c", "\(connections)", "--details"]
         let child = try ChildProcess(arguments, on: placement.client)
         return try ClientReport(child.finish(within: 60))
     }

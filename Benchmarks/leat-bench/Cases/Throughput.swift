@@ -6,7 +6,7 @@ enum Throughput {
     static func calibrate(_ stage: Stage, quick: Bool) throws -> Int {
         Terminal.progress("warming up …")
         let sample = quick ? 2_000 : 20_000
-        let run = try stage.run("floor-client", stage.floor.url, requests: sample, connections: connections)
+        let run = try stage.run(["floor-client"], stage.floor.url, requests: sample, connections: connections)
         let wanted = run.rate * (quick ? 0.05 : 0.8)
         return max(1_000, Int(wanted / 1_000) * 1_000)
     }

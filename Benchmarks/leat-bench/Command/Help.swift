@@ -5,7 +5,7 @@ enum Help {
 
         Without a verb it compares Leat with the floor: the same requests by a bare epoll loop in C, without a runtime.
         Both run in this invocation, in turns (floor, Leat, floor, …), each in a process of its own; a ratio is taken
-        against the floors right before and after. It takes less than a minute.
+        against the floors right before and after. It takes about a minute.
 
           --quick       a few seconds instead, for CI: checks that it works, measures little
           --json        one JSON object instead of the tables
@@ -18,7 +18,8 @@ enum Help {
                         Options: -n N, --quick, --json
           load URL      GETs over keep-alive connections through Leat's client, as fast as they go. The last line is
                         requests=… seconds=… cpu_user=… cpu_sys=… bytes=…
-                        Options: -n REQUESTS (default 100,000), -c CONNECTIONS (default 64), --details
+                        Options: -n REQUESTS (default 100,000), -c CONNECTIONS (default 64), --details,
+                        --stream (reads bodies in pieces, instead of collecting them)
           serve         Leat's server: answers every GET with 'Hello, World!'. Option: --port P (default 8080; 0: any)
           micro CASE    one of \(MicroWorkload.names); prints one line of figures
           help          this text

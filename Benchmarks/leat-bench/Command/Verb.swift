@@ -95,11 +95,14 @@ struct LoadOptions {
     var connections: Int
     /// Whether to measure latencies, and to report them, system calls, threads and memory too.
     var details: Bool
+    /// Whether bodies are read in pieces, not collected; for `load` only.
+    var streams: Bool
 
     init(parsing arguments: inout Arguments) throws {
         requests = try arguments.number("-n", default: 100_000, in: 1...1_000_000_000)
         connections = try arguments.number("-c", default: 64, in: 1...100_000)
         details = arguments.flag("--details")
+        streams = arguments.flag("--stream")
         guard let address = arguments.positional() else { throw UsageError("a URL is missing: http://HOST:PORT/") }
         do throws(HTTPURL.ParseError) {
             url = try HTTPURL(parsing: address)

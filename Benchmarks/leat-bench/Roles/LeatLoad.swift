@@ -6,19 +6,41 @@ struct LeatLoad {
     let options: LoadOptions
 
     func run() async throws {
-        let url = options.url
         try await ClientRun(options: options).measure { client, ledger in
             try await withThrowingDiscardingTaskGroup { group in
                 for _ in 0..<options.connections {
                     group.addTask {
-                        var begun = ledger.now
-                        while ledger.takeRequest() {
-                            let response = try await client.get(url)
-                            try ledger.note(response, begun: &begun)
+                        if options.streams {
+                            try await stream(with: client, ledger)
+                        } else {
+                            try await collect(with: client, ledger)
                         }
                     }
                 }
             }
+        }
+    }
+
+    private func collect(with client: HTTPClient, _ ledger: ClientLedger) async throws {
+        var begun = ledger.now
+        while ledger.takeRequest() {
+            let response = try await client.get(options.url)
+            try ledger.note(response, begun: &begun)
+        }
+    }
+
+    /// Looks at each piece of a body and lets it go.
+    private func stream(with client: HTTPClient, _ ledger: ClientLedger) async throws {
+        let url = options.url
+        let request = HTTPRequest(method: .get, scheme: url.scheme, authority: url.authority, path: url.path)
+        var begun = ledger.now
+        while ledger.takeRequest() {
+            let (status, count) = try await client.perform(request) { response, body in
+                var count = 0
+                while let piece = try await body.read() { count += piece.count }
+                return (response.status, count)
+            }
+            try ledger.note(status, bodyBytes: count, begun: &begun)
         }
     }
 }
