@@ -60,8 +60,8 @@ struct Comparison {
         let bulkRatio = Format.fixed(bulk.processorRatio.median, 2)
         Terminal.present(
             Terminal.styled(
-                "Leat costs \(clientRatio) × the floor as a client, \(serverRatio) × as a server and \(bulkRatio) × for "
-                    + "long bodies; its batch of slow requests takes \(Format.fixed(batch.timesIdeal, 3)) × the ideal.",
+                "Leat costs \(clientRatio) × the floor as a client, \(serverRatio) × as a server, and \(bulkRatio) × for "
+                    + "long bodies.\nIts batch of slow requests takes \(Format.fixed(batch.timesIdeal, 3)) × the ideal.",
                 .bold
             )
         )

@@ -32,7 +32,7 @@ struct Table {
             if index > 0, group.count > 1 || groups[index - 1].count > 1 { lines.append("") }
             lines += group.map { Self.line($0.cells, widths, $0.style) }
         }
-        if !note.isEmpty { lines.append(Terminal.styled(note, .dim)) }
+        if !note.isEmpty { lines.append(Terminal.styled(Self.indent + note, .dim)) }
         return lines.joined(separator: "\n") + "\n"
     }
 
