@@ -14,7 +14,6 @@ struct BulkCase {
     private let requests: Int
     private let collected: Contender
     private let streamed: Contender
-
     private let floorAllocations: Double
 
     init(_ stage: Stage, _ options: CompareOptions) throws {
@@ -54,8 +53,8 @@ struct BulkCase {
                 "rate\n÷ floor", "CPU\n÷ floor",
             ],
             note:
-                "The floor reads into one buffer and keeps nothing. Leat allocates what the caller keeps: the body, or "
-                + "each piece."
+                "The floor reads into one buffer and keeps nothing. Leat allocates what the caller keeps, the body or each "
+                + "piece, and what any request does."
         )
         let floors = collected.runs.floors + streamed.runs.floors
         table.groups = [

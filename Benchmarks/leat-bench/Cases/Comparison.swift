@@ -1,4 +1,4 @@
-/// The main job: everything that can be compared with the floor in about a minute.
+/// The main job: everything that can be compared with the floor in less than a minute.
 struct Comparison {
     let options: CompareOptions
 
