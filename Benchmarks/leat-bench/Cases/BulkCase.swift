@@ -53,8 +53,8 @@ struct BulkCase {
                 "rate\n÷ floor", "CPU\n÷ floor",
             ],
             note:
-                "The floor reads into one buffer and keeps nothing. Leat allocates what the caller keeps, the body or each "
-                + "piece, and what any request does."
+                "The floor keeps nothing. Leat allocates what the caller keeps, the body or each piece, and what any "
+                + "request does."
         )
         let floors = collected.runs.floors + streamed.runs.floors
         table.groups = [
