@@ -41,6 +41,8 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         public static var bodyLength: Kind { Kind(name: "wrong body length") }
         /// A redirect that cannot be followed, or too many of them.
         public static var redirect: Kind { Kind(name: "redirect") }
+        /// A proxy made no connection to the origin, for the reason in ``proxyStatus`` if it gave one; or its URL is wrong.
+        public static var proxy: Kind { Kind(name: "proxy") }
         /// The client was shut down.
         public static var shutdown: Kind { Kind(name: "client shut down") }
     }
@@ -51,7 +53,7 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         case pool
         /// Looking up the host's addresses.
         case resolve
-        /// Making the TCP connection.
+        /// Making the TCP connection; with a proxy, the tunnel as well.
         case connect
         /// The TLS handshake.
         case tls
@@ -70,6 +72,8 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
     public let phase: Phase?
     /// For a ``Kind/timeout``, how long the exchange had taken.
     public let elapsed: Duration?
+    /// For a ``Kind/proxy``, the status with which it refused; nil if it gave none.
+    public let proxyStatus: HTTPResponse.Status?
     /// What exactly happened, in words.
     public let message: String
     /// The error beneath, such as a `NetworkError`.
@@ -78,8 +82,14 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
     /// For example `timeout: first byte took longer than 60.0 seconds (60.2 seconds after the request began)`.
     public var description: String { "\(kind.name): \(message)" }
 
-    package init(_ kind: Kind, _ message: String, underlying: (any Error)? = nil) {
+    package init(
+        _ kind: Kind,
+        _ message: String,
+        underlying: (any Error)? = nil,
+        proxyStatus: HTTPResponse.Status? = nil
+    ) {
         self.kind = kind
+        self.proxyStatus = proxyStatus
         self.message = message
         self.underlying = underlying
         phase = nil
@@ -96,6 +106,7 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         self.underlying = underlying
         self.phase = phase
         self.elapsed = elapsed
+        proxyStatus = nil
     }
 
     /// Wraps a failure of the connection beneath; anything else (a cancellation, a caller's own error) stays as it is.

@@ -28,7 +28,7 @@ public enum Resolver {
         var addresses: [SocketAddress] = []
         var entry = list
         while let current = entry {
-            if let raw = current.pointee.ai_addr, var address = SocketAddress(raw) {
+            if let raw = current.pointee.ai_addr, var address = SocketAddress(raw, length: current.pointee.ai_addrlen) {
                 address.port = port
                 addresses.append(address)
             }

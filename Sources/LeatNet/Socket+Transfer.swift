@@ -11,6 +11,7 @@ extension Socket {
     ) async throws -> Socket {
         let operation = "connect to \(address)"
         do {
+            if address.isUnix { return try await connectUnix(to: address, operation, loop: loop, until: deadline) }
             let socket = try Socket.make(family: address.family, loop: loop)
             socket.disableNagle()
             let result = address.withSockaddr { SystemCalls.connect(socket.descriptor, $0, $1) }

@@ -3,26 +3,32 @@ import Glibc
 import LeatLoop
 import LeatReactor
 
-/// A listening TCP socket.
+/// A listening TCP socket, or a Unix one.
 ///
 /// Running out of descriptors (EMFILE, ENFILE) or kernel memory does not end it and does not make it spin: it pauses for
 /// a moment and goes on, while the connections wait in the backlog. Connections that died in the backlog are skipped.
 public final class TCPListener: @unchecked Sendable {
     private let socket: Socket
+    /// The file of a Unix socket that has a path.
+    private let file: UnixSocketFile?
     /// Where it listens; the port is the real one, also after binding to port 0.
     public let localAddress: SocketAddress
 
     /// How long an accept pauses when the process or the machine has no descriptor left.
     private static let exhaustionPause = Duration.milliseconds(50)
 
-    private init(socket: Socket, localAddress: SocketAddress) {
+    private init(socket: Socket, file: UnixSocketFile?, localAddress: SocketAddress) {
         self.socket = socket
+        self.file = file
         self.localAddress = localAddress
     }
 
     deinit {
-        let socket = socket
-        socket.loop.execute { socket.close() }
+        let (socket, file) = (socket, file)
+        socket.loop.execute {
+            file?.remove()
+            socket.close()
+        }
     }
 
     /// Listens at `address` (bind(2), listen(2)) with SO_REUSEADDR. Call it on the loop.
@@ -30,21 +36,31 @@ public final class TCPListener: @unchecked Sendable {
     /// `backlog` bounds the connections that wait to be accepted (default 4096; the kernel caps it at
     /// `net.core.somaxconn`). With `reusePort`, several processes may listen at one address and the kernel spreads the
     /// connections over them (SO_REUSEPORT). Throws ``NetworkError``, `.addressInUse` among others.
+    ///
+    /// The file of a Unix socket gets its permissions from the process's umask(2), and is removed when the listener is closed.
+    /// One that a process has left behind is replaced if nobody listens there any more; do not begin to listen at the same
+    /// path twice at the same moment. Any other file is an error.
     public static func bind(to address: SocketAddress, backlog: Int = 4096, reusePort: Bool = false) throws
         -> TCPListener
     {
         let operation = "listen on \(address)"
         do {
             let socket = try Socket.make(family: address.family, loop: .current)
-            socket.setOption(SOL_SOCKET, SO_REUSEADDR, 1)
-            if reusePort { socket.setOption(SOL_SOCKET, SO_REUSEPORT, 1) }
-            let bound = address.withSockaddr { Glibc.bind(socket.descriptor, $0, $1) }
+            if !address.isUnix {
+                socket.setOption(SOL_SOCKET, SO_REUSEADDR, 1)
+                if reusePort { socket.setOption(SOL_SOCKET, SO_REUSEPORT, 1) }
+            }
+            var bound = address.withSockaddr { Glibc.bind(socket.descriptor, $0, $1) }
+            if bound != 0, errno == EADDRINUSE, UnixSocketFile.removeStale(at: address) {
+                bound = address.withSockaddr { Glibc.bind(socket.descriptor, $0, $1) }
+            }
             guard bound == 0, Glibc.listen(socket.descriptor, Int32(clamping: backlog)) == 0 else {
                 let code = errno
                 socket.close()
                 throw NetworkError(code: code, operation: operation)
             }
-            return TCPListener(socket: socket, localAddress: socket.localAddress ?? address)
+            let file = address.unixPath.flatMap(UnixSocketFile.init)
+            return TCPListener(socket: socket, file: file, localAddress: socket.localAddress ?? address)
         } catch let error as SystemError {
             throw NetworkError(code: error.code, operation: operation)
         }
@@ -75,7 +91,7 @@ public final class TCPListener: @unchecked Sendable {
     /// Nil if the connection could not be registered: it is closed, and the next one is tried.
     private func adopt(_ descriptor: Int32) -> Socket? {
         guard let connection = try? Socket(descriptor: descriptor, loop: socket.loop, isReady: true) else { return nil }
-        connection.disableNagle()
+        if !localAddress.isUnix { connection.disableNagle() }
         return connection
     }
 
@@ -97,6 +113,8 @@ public final class TCPListener: @unchecked Sendable {
     /// Stops listening. A task that waits in ``accept()`` gets ``NetworkError`` of kind `.closed`. Can be called twice.
     public func close() {
         socket.loop.preconditionOnLoop()
+        // Before the socket is closed: nobody then finds a file at which nobody listens.
+        file?.remove()
         socket.close()
     }
 

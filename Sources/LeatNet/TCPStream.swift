@@ -1,7 +1,7 @@
 import LeatLoop
 import LeatReactor
 
-/// A TCP connection (tcp(7)): bytes in order, both ways.
+/// A TCP connection (tcp(7)), or one of a Unix socket (unix(7)): bytes in order, both ways.
 ///
 /// One task may read while another writes; two in the same direction get ``NetworkError`` of kind `.busy`. Reading asks
 /// the kernel only when the caller asks, and writing returns when the kernel has taken everything, so neither side can
@@ -21,7 +21,7 @@ public final class TCPStream: @unchecked Sendable {
         socket.loop.execute { socket.close() }
     }
 
-    /// Connects to an address. TCP_NODELAY is set.
+    /// Connects to an address. TCP_NODELAY is set. While the backlog of a Unix socket is full it is tried again.
     /// Throws ``NetworkError`` (`.refused`, `.unreachable`, `.timedOut` after `timeout`, …) or `CancellationError`.
     public static func connect(to address: SocketAddress, timeout: Duration = .seconds(30)) async throws -> TCPStream {
         let loop = EventLoop.current

@@ -120,9 +120,9 @@ final class ClientExchange {
         }
         try HTTPEncoder.appendRequestHead(
             method: method,
-            target: url.path,
+            target: origin.target(of: url),
             authority: origin.authority,
-            headerFields: headerFields,
+            headerFields: origin.fields(headerFields),
             framing: framing,
             to: &http.output
         )

@@ -23,8 +23,8 @@ final class PooledConnection {
     fileprivate var isUsable: Bool { http.loop.now < retires && http.isQuiet }
 }
 
-/// The connections to one origin, and the requests that wait for one.
-final class OriginPool {
+/// The connections to one origin, and the requests that wait for one. Confined to its loop.
+final class OriginPool: @unchecked Sendable {
     let isSecure: Bool
     let host: String
     let port: UInt16
@@ -39,9 +39,17 @@ final class OriginPool {
     @exclusivity(unchecked) fileprivate var waiters = WaitQueue()
 
     let rateLimiter: RateLimiter?
+    let route: Route
+    /// What stands before the path in a request's target; nil for nothing.
+    private let targetPrefix: String?
+    /// Whether requests to any origin go through a proxy. `Proxy-Authorization` is then for proxies only.
+    private let usesProxies: Bool
 
-    init(_ url: HTTPURL, defaultFields: HTTPFields, rateLimiter: RateLimiter?) {
+    init(_ url: HTTPURL, route: Route, usesProxies: Bool, defaultFields: HTTPFields, rateLimiter: RateLimiter?) {
         self.rateLimiter = rateLimiter
+        self.route = route
+        self.usesProxies = usesProxies
+        targetPrefix = if case .forward = route { "http://\(url.authority)" } else { nil }
         isSecure = url.isSecure
         host = url.host
         port = url.port
@@ -51,6 +59,26 @@ final class OriginPool {
 }
 
 extension OriginPool {
+    /// The target of a request (RFC 9112 §3.2): the path, or the whole URL for a proxy.
+    func target(of url: HTTPURL) -> String {
+        guard let targetPrefix else { return url.path }
+        return targetPrefix + url.path
+    }
+
+    /// A request's fields with what the proxy is to be told, and nobody else.
+    func fields(_ fields: HTTPFields) -> HTTPFields {
+        guard usesProxies else { return fields }
+        var fields = fields
+        if case .forward(let proxy) = route {
+            if let own = proxy.authorization, !fields.contains(.proxyAuthorization) {
+                fields[.proxyAuthorization] = own
+            }
+        } else {
+            fields.removeAll(.proxyAuthorization)
+        }
+        return fields
+    }
+
     /// Whether there is anything to remember: connections, who waits for one, or how many requests were sent just now.
     fileprivate func isNeeded(at now: LoopInstant) -> Bool {
         count > 0 || !waiters.isEmpty || rateLimiter.map { !$0.isFull(at: now) } ?? false
@@ -98,7 +126,8 @@ final class ConnectionPool: @unchecked Sendable {
         fields.append(contentsOf: configuration.defaultHeaderFields)
         defaultFields = fields
         let checked = try? FramingFields(checking: fields, framing: .none, mayDescribeAbsentBody: false)
-        hasPlainLines = checked.map { !$0.hasHost } ?? false
+        // What a proxy is told differs from origin to origin.
+        hasPlainLines = checked.map { !$0.hasHost && !configuration.proxy.isUsed } ?? false
     }
 
     deinit {
@@ -156,7 +185,13 @@ final class ConnectionPool: @unchecked Sendable {
 
     private func makeOrigin(_ url: HTTPURL) -> OriginPool {
         let rateLimiter = configuration.requestsPerSecondPerHost.map { RateLimiter(perSecond: $0, loop: loop) }
-        return OriginPool(url, defaultFields: defaultFields, rateLimiter: rateLimiter)
+        return OriginPool(
+            url,
+            route: Route(to: url, configuration),
+            usesProxies: configuration.proxy.isUsed,
+            defaultFields: defaultFields,
+            rateLimiter: rateLimiter
+        )
     }
 
     private func takeIdle(from origin: OriginPool) -> PooledConnection? {
@@ -227,6 +262,33 @@ final class ConnectionPool: @unchecked Sendable {
             giveUpPlace(of: origin)
             throw error
         }
+    }
+
+    /// Opens connections until `wanted` of them are idle, as far as the limits allow, and returns how many are.
+    func warmUp(_ origin: OriginPool, _ wanted: Int, _ times: ExchangeTimes) async throws -> Int {
+        if isShutDown { throw HTTPError(.shutdown, "the client was shut down") }
+        while let index = origin.idle.firstIndex(where: { !$0.isUsable }) { discard(origin.idle.remove(at: index)) }
+        var places = 0
+        while origin.idle.count + places < wanted, hasRoom(for: origin) {
+            origin.count += 1
+            count += 1
+            places += 1
+        }
+        try await withThrowingDiscardingTaskGroup { group in
+            for _ in 0..<places {
+                group.addTask {
+                    // As one that has served before: should the server close it, the request is sent again.
+                    self.checkIn(try await self.connect(origin, times), reusable: true)
+                }
+            }
+        }
+        return origin.idle.count
+    }
+
+    /// Whether another connection may be opened without anybody having to wait longer, or to lose one.
+    private func hasRoom(for origin: OriginPool) -> Bool {
+        origin.waiters.isEmpty && waiters.isEmpty && origin.count < configuration.maximumConnectionsPerHost
+            && count < configuration.maximumConnections
     }
 
     // MARK: Giving it back

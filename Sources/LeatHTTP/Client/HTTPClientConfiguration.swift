@@ -35,6 +35,13 @@ extension HTTPClient {
         public var decompresses = true
         /// Whom to trust, and as whom to appear, with `https`. OpenSSL 3 is loaded when the first such request is made.
         public var tls = TLSConfiguration()
+        /// Through which proxies requests are sent. A library does not do what a variable of its user's environment says unless
+        /// it is told to: see ``HTTPProxyConfiguration/fromEnvironment()``. Default: none.
+        public var proxy = HTTPProxyConfiguration.none
+        /// The Unix socket to which all requests are sent, redirects included, and no proxy; nil for none. The URL says what it
+        /// does otherwise: the path, `Host`, and with `https` whose certificate is expected. Its host is not looked up.
+        /// Default: none.
+        public var unixSocket: SocketAddress?
         /// Fields that every request gets unless it has them, after `Accept: */*` and `User-Agent`. `Authorization` and
         /// `Cookie` among them go to whichever host is asked, but not along with a redirect to another.
         public var defaultHeaderFields = HTTPFields()

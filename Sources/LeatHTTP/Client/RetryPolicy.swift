@@ -47,6 +47,8 @@ public struct RetryPolicy: Sendable {
         guard let error = error as? HTTPError, request.body.isReplayable else { return false }
         switch error.kind {
         case .connect: return true
+        // The origin has not seen the request.
+        case .proxy: return error.proxyStatus.map { statuses.contains($0.code) } ?? false
         case .timeout where error.phase == .pool || error.phase == .resolve || error.phase == .connect: return true
         case .connection, .incomplete, .timeout: return methods.contains(request.method)
         default: return false

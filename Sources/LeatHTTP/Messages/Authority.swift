@@ -1,3 +1,4 @@
+import CLinux
 internal import Glibc
 
 /// The grammar of `host [":" port]` as it stands in a URL, in `Host` and in the target of `CONNECT`
