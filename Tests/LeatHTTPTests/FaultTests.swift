@@ -1,3 +1,4 @@
+import Glibc
 import Leat
 import LeatHTTP
 import LeatLoop
@@ -96,5 +97,29 @@ struct FaultTests {
                 #expect(statistics.descriptors == 0 && statistics.timers == 0 && statistics.waits == 0)
             }
         }
+    }
+
+    /// The server has closed the connection, and the client finds out as it sends a body that takes more than one call.
+    @Test(arguments: [HTTPRequest.Method.put, .post])
+    func aConnectionThatIsFoundClosedInTheMiddleOfABodyIsReplaced(_ method: HTTPRequest.Method) throws {
+        let plan = FaultPlan([.send: [0, 0, EPIPE, EPIPE]])
+        try plan.apply {
+            try runHTTPLoop {
+                let scripted = try ScriptedServer([[ok, ok], [ok]])
+                let client = HTTPClient()
+                _ = try await client.get(scripted.url)
+                let body = HTTPBody.bytes([UInt8](repeating: 1, count: 100_000))
+                if method.isIdempotent {
+                    let text = try await client.request(method, scripted.url, body: body).text
+                    #expect(text == "ok" && scripted.requests.map(\.count) == [1, 1])
+                } else {
+                    let error = await #expect(throws: HTTPError.self) {
+                        _ = try await client.request(method, scripted.url, body: body)
+                    }
+                    #expect(error?.kind == .connection && scripted.requests.map(\.count) == [1])
+                }
+            }
+        }
+        #expect(plan.delivered == 2)
     }
 }

@@ -6,35 +6,6 @@ import LeatNet
 import LeatReactor
 import Testing
 
-/// A child process that is ended with the test.
-private final class Peer {
-    private let process: pid_t
-
-    init(_ command: String) {
-        var child = pid_t()
-        let line = ["/bin/sh", "-c", "exec timeout 30 " + command]
-        var words: [UnsafeMutablePointer<CChar>?] = []
-        for word in line { words.append(strdup(word)) }
-        words.append(nil)
-        defer { for word in words { free(word) } }
-        var attributes = posix_spawnattr_t()
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_init(&attributes)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-        let result = posix_spawn(&child, "/bin/sh", nil, &attributes, &words, environ)
-        precondition(result == 0)
-        process = child
-    }
-
-    deinit {
-        kill(process, SIGTERM)
-        var status: Int32 = 0
-        waitpid(process, &status, 0)
-    }
-}
-
 @Suite(.timeLimit(.minutes(1)), .enabled(if: TLSFixtures.isAvailable, "the openssl command is not installed"))
 struct TLSTests {
     private func client(_ configure: (inout HTTPClient.Configuration) -> Void = { _ in }) -> HTTPClient {
@@ -172,7 +143,7 @@ struct TLSTests {
         try runHTTPLoop(realTime: true) {
             let files = TLSFixtures.shared
             let port = try freePort()
-            let peer = Peer(
+            let peer = PeerProcess(
                 """
                 openssl s_server -accept 127.0.0.1:\(port) -cert \(files.path("good.pem")) -key \(files.path("good.key")) \
                 -tls1_2 -quiet >/dev/null 2>&1 </dev/null
@@ -229,7 +200,7 @@ struct TLSTests {
         try runHTTPLoop(realTime: true) {
             let files = TLSFixtures.shared
             let port = try freePort()
-            let peer = Peer(
+            let peer = PeerProcess(
                 """
                 openssl s_server -accept 127.0.0.1:\(port) -cert \(files.path("good.pem")) -key \(files.path("good.key")) \
                 -tls1_1 -cipher ALL:@SECLEVEL=0 -www -quiet >/dev/null 2>&1
@@ -347,7 +318,7 @@ struct TLSTests {
             let server = try server()
             let port = server.localAddress.port
             let log = TLSFixtures.shared.path("alpn-\(port)")
-            let peer = Peer("openssl s_client -connect 127.0.0.1:\(port) -alpn h2 >\(log) 2>&1 </dev/null")
+            let peer = PeerProcess("openssl s_client -connect 127.0.0.1:\(port) -alpn h2 >\(log) 2>&1 </dev/null")
             defer { withExtendedLifetime(peer) {} }
             for _ in 0..<200 where !text(of: log).contains("alert") { try await sleep(for: .milliseconds(20)) }
             #expect(text(of: log).contains("no application protocol"))
@@ -461,7 +432,7 @@ struct TLSTests {
             let file = fopen("\(root)/conf", "w")!
             fputs(configuration, file)
             fclose(file)
-            let peer = Peer("nginx -p \(root) -c \(root)/conf 2>/dev/null")
+            let peer = PeerProcess("nginx -p \(root) -c \(root)/conf 2>/dev/null")
             defer { withExtendedLifetime(peer) {} }
             try await waitForListener(port)
             let client = client()

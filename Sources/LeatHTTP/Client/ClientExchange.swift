@@ -327,11 +327,7 @@ final class ClientExchange {
     /// Whether `error` only says that a kept-alive connection had gone in the meantime: no byte of a response came.
     func foundConnectionStale(_ error: any Error) -> Bool {
         guard wasReused, http.bytesReceived == receivedBefore else { return false }
-        switch error {
-        case let error as NetworkError: return error.kind == .reset
-        case let error as HTTPError: return error.kind == .incomplete
-        default: return false
-        }
+        return isReset(error) || (error as? HTTPError)?.kind == .incomplete
     }
 
     /// What the caller is told.
