@@ -21,7 +21,9 @@ struct ChildProgram {
     /// Runs a shell command with `$LEAT` naming the command under test. At most 30 seconds.
     static func shell(_ script: String) -> ChildProgram {
         setenv("LEAT", path(of: "leat"), 1)
-        return run("/usr/bin/timeout", ["30", "/bin/sh", "-c", script])
+        // The proxies of whoever runs the tests are not to be tested.
+        let variables = "http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY"
+        return run("/usr/bin/timeout", ["30", "/bin/sh", "-c", "unset \(variables)\n\(script)"])
     }
 
     /// Starts `leat serve` on a port of the system's choice, runs a script with the address in `$URL`, and ends it.

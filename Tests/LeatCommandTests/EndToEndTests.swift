@@ -116,4 +116,77 @@ struct EndToEndTests {
         )
         #expect(result.output == "20\n")
     }
+
+    @Test func curlReachesAUnixSocketWhoseFileGoesWithTheServer() {
+        let result = ChildProgram.shell(
+            """
+            d=$(mktemp -d); cd $d; trap 'kill $p 2>/dev/null; wait $p 2>/dev/null; rm -rf $d' EXIT
+            serve() {
+                $LEAT serve --echo --unix s > out & p=$!
+                for i in $(seq 100); do grep -q listening out && break; sleep 0.05; done; cat out
+            }
+            serve; curl -s --unix-socket s http://docker.test/v1?x | grep -c '"target":"/v1?x".*"Host","docker.test"'
+            $LEAT serve --echo --unix s 2>/dev/null; echo again $?
+            kill -KILL $p; wait $p 2>/dev/null; ls; rm out; serve; curl -s --unix-socket s http://x/ | grep -c '"x"'
+            kill -TERM $p; wait $p; echo ended $?; ls
+            """
+        )
+        let said = "listening on s\n1\n"
+        #expect(result.output == "\(said)again 1\nout\ns\n\(said)ended 0\nout\n")
+    }
+
+    @Test(.enabled(if: ChildProgram.isInstalled("python3"), "python3 is not installed"))
+    func pythonsServerIsReachedAtAUnixSocket() {
+        let result = ChildProgram.shell(
+            """
+            d=$(mktemp -d); cd $d; trap 'kill $p 2>/dev/null; wait $p 2>/dev/null; rm -rf $d' EXIT
+            cat > server.py <<'X'
+            import http.server, socketserver
+            class Handler(http.server.BaseHTTPRequestHandler):
+                protocol_version = "HTTP/1.1"
+                def do_GET(self):
+                    body = (self.headers["Host"] + self.path).encode()
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+                def address_string(self): return "unix"
+                def log_message(self, *args): pass
+            class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+                request_queue_size = 1
+            Server("s", Handler).serve_forever()
+            X
+            python3 server.py & p=$!
+            for i in $(seq 100); do [ -S s ] && break; sleep 0.05; done; sleep 0.1
+            for i in $(seq 100); do echo http://docker.test/$i; done | $LEAT fetch --unix s --concurrency 50 > r; echo $?
+            grep -c '"status":200.*"body":"docker.test/[0-9]*"' r
+            """
+        )
+        #expect(result.output == "0\n100\n")
+    }
+
+    /// The server answers with the target and the fields of what it is sent, as a proxy is sent them.
+    @Test func theProxyIsTheOneOfTheEnvironment() {
+        let result = ChildProgram.serving(
+            "--echo",
+            """
+            bare=${URL#http://}
+            said() { tr -d '\\\\"' | grep -o 'target:[^,]*'; }
+            http_proxy=$bare $LEAT fetch http://a.test/x | said
+            HTTP_PROXY=$bare $LEAT fetch http://127.0.0.1:1/x | grep -c '"error":"connect: '
+            http_proxy=127.0.0.1:1 no_proxy=127.0.0.0/8 $LEAT fetch $URL/direct | said
+            http_proxy=127.0.0.1:1 $LEAT fetch --proxy http://$bare http://a.test/given | said
+            http_proxy=127.0.0.1:1 $LEAT fetch --proxy none $URL/none | said
+            http_proxy=ada:secret@$bare $LEAT fetch http://a.test/ | grep -c 'Proxy-Authorization.*Basic YWRhOnNlY3JldA=='
+            all_proxy=socks5://ada:secret@p $LEAT fetch $URL/x 2>&1; echo $?
+            """
+        )
+        let lines = result.output.split(separator: "\n").map(String.init)
+        #expect(
+            lines == [
+                "target:http://a.test/x", "1", "target:/direct", "target:http://a.test/given", "target:/none", "1",
+                "leat: all_proxy: invalid proxy URL: socks5 proxies are not supported, only http", "2",
+            ]
+        )
+    }
 }

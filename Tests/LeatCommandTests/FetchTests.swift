@@ -20,6 +20,7 @@ import Testing
         ])
         #expect(batch.rate == 1.5 && batch.perHost == 6 && batch.maximumErrors == 3)
         #expect(batch.journal == "j" && batch.remaining == "r" && batch.shard == Shard(index: 1, count: 4))
+        #expect(try FetchOptions(parsing: ["--unix", "/run/x"]).unixSocket?.unixPath == "/run/x")
         #expect(try FetchOptions(parsing: []).readsInput)
         #expect(try FetchOptions(parsing: ["-"]).readsInput)
     }
@@ -28,10 +29,23 @@ import Testing
         ["--nope"], ["--concurrency"], ["--concurrency", "0"], ["--concurrency", "+1"], ["--timeout", "soon"],
         ["--timeout", "0"], ["--header", "novalue"], ["--header", "a b: c"], ["--max-body", "1X"], ["--body", "html"],
         ["-", "http://a/"], ["--per-host", "0"], ["--max-errors", "0"], ["--shard", "4/4"], ["--shards", "4"],
-        ["--shard", "0/4", "--shards", "4"],
+        ["--shard", "0/4", "--shards", "4"], ["--proxy", ""], ["--proxy", "https://p"], ["--unix", ""],
     ])
     func aCommandLineThatIsWrongIsRefused(words: [String]) {
         #expect(throws: UsageError.self) { try FetchOptions(parsing: words) }
+    }
+
+    @Test func aProxyIsTheOneGivenOrTheEnvironments() throws {
+        func proxy(_ words: [String], _ variables: [String: String]) throws -> HTTPProxyConfiguration {
+            try FetchOptions(parsing: words) { variables[$0] }.proxy
+        }
+        let variables = ["http_proxy": "a:1", "no_proxy": "x.example"]
+        #expect(try proxy([], [:]) == .none)
+        #expect(try proxy([], variables) == HTTPProxyConfiguration(http: "a:1", exceptions: "x.example"))
+        #expect(try proxy(["--proxy", "b:2"], variables) == .via("b:2", except: "x.example"))
+        #expect(try proxy(["--proxy", "none"], variables) == .none)
+        #expect(throws: UsageError.self) { try proxy([], ["all_proxy": "socks5://p"]) }
+        #expect(try proxy(["--proxy", "none"], ["all_proxy": "socks5://p"]) == .none)
     }
 
     @Test func aLineIsAURLOrAnObject() throws {

@@ -56,6 +56,7 @@ import Testing
 
     @Test(arguments: [
         [], ["a", "b"], ["--echo", "a"], ["--port", "70000", "a"], ["--host", "localhost", "a"], ["--nope"],
+        ["--unix", "s", "--port", "1", "a"], ["--unix", "", "a"],
     ])
     func aCommandLineThatIsWrongIsRefused(words: [String]) {
         #expect(throws: UsageError.self) { try ServeOptions(parsing: words) }

@@ -33,6 +33,8 @@ enum Help {
           --header 'Name: value'  a field of every request; can be repeated; a request's own take precedence
           --compressed            ask for compressed responses, and print them decompressed
           --cacert FILE           certificates to trust for https, as PEM, instead of the system's
+          --proxy URL             send requests through this HTTP proxy, http://[user:password@]host:port, or 'none'
+          --unix PATH             send all requests to this Unix socket, whatever their hosts
           --max-body SIZE         the largest body that is accepted, such as 64K or 10M (default 64M)
           --body text|base64|none how bodies are printed (default text; one that is not UTF-8 is printed as base64)
           --max-errors N          stop after N requests that had no answer
@@ -46,6 +48,9 @@ enum Help {
         method may be repeated (GET, HEAD, PUT, DELETE, OPTIONS, TRACE); other methods after 429 and 503, and if no
         connection could be made. The wait is random, up to 0.25 s doubled with each try and at most 30 s; Retry-After
         is honoured up to 5 minutes; an answer that asks for more is printed. A request that waits keeps no other waiting.
+
+        --proxy: without it, the environment is asked, as by curl: http_proxy, https_proxy, all_proxy (the latter two also in
+        upper case). no_proxy names hosts to reach directly, such as 'localhost,.example.com,10.0.0.0/8'.
 
         --per-host: a slow host keeps requests to others waiting only if more than 4,096 of its own stand before them.
 
@@ -75,6 +80,7 @@ enum Help {
         options:
           --port N     the port (default 8080; 0 lets the system choose)
           --host IP    the address to listen at (default 127.0.0.1)
+          --unix PATH  a Unix socket to listen at instead
           --cert FILE  the certificate chain, as PEM: https is served; needs --key
           --key FILE   the certificate's key, as PEM without a passphrase
 

@@ -1,4 +1,5 @@
 import Leat
+import LeatHTTP
 
 /// What `leat fetch` was asked to do.
 struct FetchOptions: Sendable {
@@ -20,6 +21,9 @@ struct FetchOptions: Sendable {
     /// Whether compressed responses are asked for, and decompressed.
     var compressed = false
     var trustRoots = TLSConfiguration.TrustRoots.system
+    var proxy = HTTPProxyConfiguration.none
+    /// Where all requests go, whatever their hosts.
+    var unixSocket: SocketAddress?
     /// Failed requests after which the run ends.
     var maximumErrors: Int?
     /// The file of `--resume`.
@@ -34,10 +38,12 @@ struct FetchOptions: Sendable {
     private var detectsShard = false
     /// What `--shards` says.
     private var shardCount: Int?
+    /// What `--proxy` says.
+    private var proxyURL: String?
 
     init() {}
 
-    /// `environment` gives the value of a variable; `--shard auto` asks.
+    /// `environment` gives the value of a variable; `--shard auto` asks, and the choice of a proxy.
     init(
         parsing words: some Sequence<String>,
         environment: @escaping (String) -> String? = { _ in nil }
@@ -57,6 +63,7 @@ struct FetchOptions: Sendable {
         } else if shardCount != nil {
             throw UsageError("--shards goes with --shard auto; without, --shard takes I/N")
         }
+        proxy = try Self.proxy(proxyURL, environment)
     }
 
     /// Whether the requests come from standard input.
@@ -73,6 +80,14 @@ struct FetchOptions: Sendable {
         case "--header", "-H": headerFields.append(try Self.field(try arguments.value(of: option)))
         case "--compressed": compressed = true
         case "--cacert": trustRoots = .file(try arguments.value(of: option))
+        case "--proxy": proxyURL = try arguments.value(of: option)
+        case "--unix":
+            let path = try arguments.value(of: option)
+            do throws(NetworkError) {
+                unixSocket = try .unix(path: path)
+            } catch {
+                throw UsageError("--unix: \(error)")
+            }
         case "--max-errors": maximumErrors = try arguments.number(of: option, in: 1...Int.max)
         case "--resume": journal = try arguments.value(of: option)
         case "--save-remaining": remaining = try arguments.value(of: option)
@@ -88,6 +103,20 @@ struct FetchOptions: Sendable {
             }
             bodyForm = form
         default: throw UsageError("there is no option '\(option)'; see 'leat fetch --help'")
+        }
+    }
+
+    /// The one that was given, or what the environment says; `no_proxy` counts in both cases.
+    private static func proxy(
+        _ url: String?,
+        _ environment: (String) -> String?
+    ) throws(UsageError) -> HTTPProxyConfiguration {
+        if url == "none" { return .none }
+        do throws(HTTPError) {
+            guard let url else { return try HTTPProxyConfiguration(environment: environment) }
+            return .via(try HTTPProxy(parsing: url), except: NoProxyList(environment: environment))
+        } catch {
+            throw UsageError("\(url == nil ? "" : "--proxy: ")\(error.message)")
         }
     }
 

@@ -41,6 +41,8 @@ final class FetchRun: @unchecked Sendable {
         configuration.rateLimiter = options.rate.map { RateLimiter(perSecond: $0) }
         configuration.decompresses = options.compressed
         configuration.tls.trustRoots = options.trustRoots
+        configuration.proxy = options.proxy
+        configuration.unixSocket = options.unixSocket
         configuration.totalTimeout = options.timeout
         configuration.firstByteTimeout = options.timeout
         configuration.readTimeout = options.timeout

@@ -19,8 +19,9 @@ struct ServeOptions: Sendable {
         var arguments = Arguments(words)
         var directory: String?
         var echo = false
-        var host = "127.0.0.1"
-        var port = 8080
+        var host: String?
+        var port: Int?
+        var socket: String?
         var certificate: String?
         var key: String?
         while let word = try arguments.next() {
@@ -31,6 +32,7 @@ struct ServeOptions: Sendable {
             case .option("--echo"): echo = true
             case .option("--host"): host = try arguments.value(of: "--host")
             case .option("--port"), .option("-p"): port = try arguments.number(of: "--port", in: 0...65535)
+            case .option("--unix"): socket = try arguments.value(of: "--unix")
             case .option("--cert"): certificate = try arguments.value(of: "--cert")
             case .option("--key"): key = try arguments.value(of: "--key")
             case .option(let option): throw UsageError("there is no option '\(option)'; see 'leat serve --help'")
@@ -48,9 +50,21 @@ struct ServeOptions: Sendable {
             tls = TLSConfiguration(certificateChainFile: certificate, privateKeyFile: key)
         default: throw UsageError("https needs both: --cert and --key")
         }
-        guard let address = SocketAddress(ip: host, port: UInt16(port)) else {
-            throw UsageError("--host takes an IP address such as 127.0.0.1 or ::1, not '\(host)'")
+        address = try Self.address(host, port, socket: socket)
+    }
+
+    private static func address(_ host: String?, _ port: Int?, socket: String?) throws(UsageError) -> SocketAddress {
+        if let socket {
+            guard host == nil, port == nil else { throw UsageError("either --unix, or --host and --port") }
+            do throws(NetworkError) {
+                return try .unix(path: socket)
+            } catch {
+                throw UsageError("--unix: \(error)")
+            }
         }
-        self.address = address
+        guard let address = SocketAddress(ip: host ?? "127.0.0.1", port: UInt16(port ?? 8080)) else {
+            throw UsageError("--host takes an IP address such as 127.0.0.1 or ::1, not '\(host ?? "")'")
+        }
+        return address
     }
 }

@@ -21,7 +21,8 @@ struct ServeProgram: LoopProgram {
         let signals = try TerminationSignals { server.beginGracefulShutdown() }
         try signals.watch(on: .current)
         defer { signals.ignore(on: .current) }
-        print("listening on \(Self.options.tls == nil ? "http" : "https")://\(server.localAddress)/")
+        let scheme = Self.options.tls == nil ? "http" : "https"
+        print("listening on \(server.localAddress.unixPath ?? "\(scheme)://\(server.localAddress)/")")
         fflush(nil)
         try await server.run()
     }
