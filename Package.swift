@@ -84,6 +84,12 @@ let package = Package(
         .executableTarget(name: "doc-start", dependencies: leat, path: "docs/code/Start", swiftSettings: settings),
         .executableTarget(name: "doc-forms", dependencies: leat, path: "docs/code/Forms", swiftSettings: settings),
         .executableTarget(
+            name: "doc-proxies",
+            dependencies: leat,
+            path: "docs/code/Proxies",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "doc-internals",
             dependencies: leat + ["CLinux"],
             path: "docs/code/Internals",
@@ -109,7 +115,7 @@ let package = Package(
             name: "LeatCommandTests",
             dependencies: [
                 "Leat", "LeatCommand", "LeatHTTP", "one-thread", "doc-readme", "doc-start", "doc-forms",
-                "doc-internals",
+                "doc-internals", "doc-proxies",
             ],
             swiftSettings: settings
         ),
