@@ -77,6 +77,10 @@ struct NoProxyCase: CustomTestStringConvertible, Sendable {
         NoProxyCase("*:443", "example.com", true, port: 443),
         NoProxyCase("*:443", "example.com", false, port: 80),
         NoProxyCase("example.com:x", "example.com", false),
+        NoProxyCase("example.com:", "example.com", false),
+        NoProxyCase("example.com:+80", "example.com", false),
+        NoProxyCase("10.0.0.0/+8", "10.0.0.1", false),
+        NoProxyCase("10.0.0.0/", "10.0.0.1", false),
     ])
     func theListIsReadAsCurlReadsIt(_ test: NoProxyCase) {
         #expect(NoProxyList(test.list).contains(host: test.host, port: test.port) == test.isDirect)
@@ -127,5 +131,19 @@ struct NoProxyCase: CustomTestStringConvertible, Sendable {
         #expect(excepted.proxy(for: "http://y.example/")?.host == "e")
         let error = #expect(throws: HTTPError.self) { try read(["all_proxy": "socks5://x:secret@p:1"]) }
         #expect(error?.message == "all_proxy: invalid proxy URL: socks5 proxies are not supported, only http")
+    }
+
+    /// Whatever the text is, it is read or refused.
+    @Test func noTextIsTooStrange() {
+        var generator = SystemRandomNumberGenerator()
+        let alphabet = Array("a1.:/@[]%*, 0f-é\0")
+        var read = 0
+        for _ in 0..<20_000 {
+            let text = String((0..<Int.random(in: 0...12)).map { _ in alphabet.randomElement(using: &generator)! })
+            if (try? HTTPProxy(parsing: text)) != nil { read += 1 }
+            if NoProxyList(text).contains(host: text, port: 80) { read += 1 }
+            _ = NoProxyList(text).contains(host: "10.1.1.1", port: 80)
+        }
+        #expect(read > 0)
     }
 }

@@ -139,6 +139,23 @@ struct WarmUpTests {
         }
     }
 
+    @Test func oneThatIsCancelledTakesNoPlaces() throws {
+        try runHTTPLoop {
+            let silent = try ScriptedProxy([nil, nil], to: .loopback(port: 1))
+            var configuration = HTTPClient.Configuration()
+            configuration.proxy.https = silent.proxy
+            configuration.maximumConnections = 2
+            let client = HTTPClient(configuration: configuration)
+            let task = onLoop { try await client.warmUp("https://origin.test/", connections: 2) }
+            try await sleep(for: .seconds(1))
+            task.cancel()
+            await #expect(throws: CancellationError.self) { _ = try await task.value }
+            let server = try server()
+            let count = try await client.warmUp(HTTPURL("http://\(server.localAddress)/")!, connections: 2)
+            #expect(silent.requests.count == 2 && count == 2)
+        }
+    }
+
     /// It has not served a request, and is stale all the same.
     @Test func aConnectionThatTheServerClosedMeanwhileIsReplaced() throws {
         try runHTTPLoop {

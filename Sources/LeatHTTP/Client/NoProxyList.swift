@@ -57,7 +57,7 @@ public struct NoProxyList: Sendable, Hashable, ExpressibleByStringLiteral {
         if let hosts = hosts(word) { return Entry(hosts: hosts, port: nil) }
         if let colon = word.lastIndex(of: ASCII.colon),
             let hosts = hosts(Array(word[..<colon])) ?? name(word[..<colon]),
-            let port = UInt16(String(decoding: word[(colon + 1)...], as: UTF8.self))
+            let port = number(word[(colon + 1)...]).flatMap(UInt16.init(exactly:))
         {
             return Entry(hosts: hosts, port: port)
         }
@@ -69,11 +69,15 @@ public struct NoProxyList: Sendable, Hashable, ExpressibleByStringLiteral {
         if word == [UInt8(ascii: "*")] { return .all }
         if let slash = word.lastIndex(of: ASCII.slash) {
             guard let octets = octets(word[..<slash]),
-                let bits = UInt8(String(decoding: word[(slash + 1)...], as: UTF8.self)), bits <= octets.count * 8
+                let bits = number(word[(slash + 1)...]), bits <= octets.count * 8
             else { return nil }
-            return .network(octets, bits: Int(bits))
+            return .network(octets, bits: bits)
         }
         return octets(word[...]).map { .network($0, bits: $0.count * 8) }
+    }
+
+    private static func number(_ digits: ArraySlice<UInt8>) -> Int? {
+        digits.withUnsafeBytes { bytes in bytes.baseAddress.flatMap { ASCII.decimal($0, bytes.count) } }
     }
 
     private static func octets(_ word: ArraySlice<UInt8>) -> [UInt8]? {

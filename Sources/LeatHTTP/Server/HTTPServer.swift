@@ -57,7 +57,7 @@ public final class HTTPServer: @unchecked Sendable {
         drained = ParkingSpot(loop: loop)
     }
 
-    /// Listens at `address`; ``run()`` serves. Call it on the loop. Throws `NetworkError`, `.addressInUse` among others, or
+    /// Listens at `address`, which may be a Unix socket's; ``run()`` serves. Call it on the loop. Throws `NetworkError`, `.addressInUse` among others, or
     /// `TLSError` if the configuration's certificate cannot be used.
     public static func bind(
         to address: SocketAddress,
