@@ -94,17 +94,7 @@ package final class HTTPConnection: LoopConnection {
     package func fill(timeout: Int64 = .max, deadline: LoopInstant = .distantFuture) async throws -> Bool {
         if !loop.spendBudget() { await Task.yield() }
         while true {
-            if socket.isClosed { throw NetworkError.closed("read") }
-            let (count, received) = tryReceive()
-            if count > 0 {
-                accept(received)
-                return true
-            }
-            if count == 0 {
-                sawEnd = true
-                return false
-            }
-            guard count == -Int(EAGAIN) else { throw failure(count, "read") }
+            if try tryFill() { return !sawEnd }
             let until = min(loop.now.advanced(nanoseconds: timeout), deadline)
             if hasUnsent {
                 try await sendUnsent(until: until)
@@ -183,6 +173,7 @@ package final class HTTPConnection: LoopConnection {
 
     /// Receives what is there without waiting. Returns whether there was anything, the end of the stream included.
     package func tryFill() throws -> Bool {
+        if socket.isClosed { throw NetworkError.closed("read") }
         let (count, received) = tryReceive()
         if count == -Int(EAGAIN) { return false }
         if count < 0 { throw failure(count, "read") }

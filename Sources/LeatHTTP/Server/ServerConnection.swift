@@ -46,6 +46,7 @@ final class ServerConnection: @unchecked Sendable {
 
     /// The frames of this function and of ``nextRequest(isFirst:)`` are what an idle connection holds, so whatever needs
     /// room is done in functions of their own, kept from being inlined here.
+    @inline(__always)
     func serve() async {
         defer { http.close() }
         do {
