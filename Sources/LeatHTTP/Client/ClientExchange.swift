@@ -120,7 +120,7 @@ final class ClientExchange {
         http.inputStopsSending = { [unowned self] in try takeEarlyHead() }
         defer { http.inputStopsSending = nil }
         do {
-            try await http.flush(until: sendDeadline)
+            try await http.flush(timeout: times.readTimeout, deadline: times.deadline)
             if try await isAnsweredBeforeBody() { return }
             try await sendBody()
         } catch {
@@ -136,9 +136,10 @@ final class ClientExchange {
     private func sendBody() async throws {
         switch content.content {
         case .bytes(let bytes) where bytes.count > Self.copiedSize || headerFields.contains(.expect):
-            try await http.send(bytes, until: sendDeadline)
+            try await http.send(bytes, timeout: times.readTimeout, deadline: times.deadline)
         case .stream(_, let produce):
-            let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: client.readTimeout)
+            let writer = HTTPBodyWriter(http, framing: framing, times)
+            defer { writer.invalidate() }
             try await produce(writer)
             try await writer.finish()
         default:
@@ -190,10 +191,6 @@ final class ClientExchange {
         case .stream(.some(let length), _): .length(length)
         case .stream(nil, _): .chunked
         }
-    }
-
-    private var sendDeadline: LoopInstant {
-        min(http.loop.now.advanced(nanoseconds: times.readTimeout), times.deadline)
     }
 
     // MARK: Receiving

@@ -57,7 +57,7 @@ final class ServerConnection: @unchecked Sendable {
                 guard try await answer() else { return }
                 isIdle = !http.hasUnparsedBytes
             }
-            try await http.flush(until: writeDeadline)
+            try await http.flush(timeout: server.writeTimeout)
         } catch let error as HTTPParseError {
             await refuse(error.suggestedStatus)
         } catch {
@@ -111,8 +111,6 @@ final class ServerConnection: @unchecked Sendable {
     /// A rest of a request body up to this size is read and dropped, so that the connection can go on.
     private static var discardLimit: Int { 262_144 }
 
-    private var writeDeadline: LoopInstant { loop.now.advanced(nanoseconds: server.writeTimeout) }
-
     // MARK: One request
 
     /// Answers the request. Returns whether the connection may serve another.
@@ -136,7 +134,7 @@ final class ServerConnection: @unchecked Sendable {
         body.invalidate()
         keepAlive = try await write(response, keepAlive: keepAlive)
         if keepAlive, http.output.count < Self.flushSize { return true }
-        try await http.flush(until: writeDeadline)
+        try await http.flush(timeout: server.writeTimeout)
         if !keepAlive { await linger() }
         return keepAlive
     }
@@ -201,9 +199,11 @@ final class ServerConnection: @unchecked Sendable {
         case .bytes(let bytes) where bytes.count <= Self.flushSize:
             http.output.append(contentsOf: bytes)
         case .bytes(let bytes):
-            try await http.send(bytes, until: writeDeadline)
+            try await http.send(bytes, timeout: server.writeTimeout)
         case .stream(_, let produce):
-            let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: server.writeTimeout)
+            let times = ExchangeTimes(began: loop.now, readTimeout: server.writeTimeout)
+            let writer = HTTPBodyWriter(http, framing: framing, times)
+            defer { writer.invalidate() }
             try await produce(writer)
             try await writer.finish()
         }
@@ -244,7 +244,7 @@ final class ServerConnection: @unchecked Sendable {
             additionalLines: server.date.line(now: loop.now),
             to: &http.output
         )
-        try? await http.flush(until: writeDeadline)
+        try? await http.flush(timeout: server.writeTimeout)
         await linger()
     }
 
