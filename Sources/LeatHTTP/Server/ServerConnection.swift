@@ -33,8 +33,9 @@ final class ServerConnection: @unchecked Sendable {
 
     /// Ends the connection if no request is under way; otherwise its response will be the last.
     func endIfIdle() {
-        // A client that does not take its response keeps the connection for its idle time.
-        if isIdle, http.tryFlush() { http.close() }
+        // A client that does not take its response keeps the connection for its idle time. What has arrived, and the task
+        // has not seen yet, may be a request.
+        if isIdle, !http.socket.mayBeReadable, http.tryFlush() { http.close() }
     }
 
     func cancel() {
