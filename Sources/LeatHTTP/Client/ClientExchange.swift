@@ -54,6 +54,7 @@ final class ClientExchange {
         http = connection.http
         origin = connection.origin
         hasBegun = false
+        isCutShort = false
         receivedBefore = http.bytesReceived
         wasReused = connection.isReused
     }
@@ -302,7 +303,7 @@ final class ClientExchange {
     /// Whether the next request may use this connection: the response was complete, both sides want to go on, and nothing
     /// else has arrived.
     var leavesConnectionReusable: Bool {
-        isComplete && !isCutShort && !http.hasUnsent && serverKeepsAlive && !http.hasUnparsedBytes && !http.sawEnd
+        isComplete && !isCutShort && http.output.isEmpty && serverKeepsAlive && !http.hasUnparsedBytes && !http.sawEnd
             && !headerFields.contains(token: "close", in: .connection)
     }
 
