@@ -165,7 +165,7 @@ final class ServerConnection: @unchecked Sendable {
             return try await server.handler(head.request, body)
         } catch let error as HTTPError where error.kind == .bodyTooLarge {
             return HTTPServerResponse(status: .contentTooLarge)
-        } catch let error as HTTPError where error.kind == .malformed {
+        } catch let error as HTTPError where error.kind == .malformed || error.kind == .incomplete {
             return HTTPServerResponse(status: .badRequest)
         } catch {
             return HTTPServerResponse(status: .internalServerError)
