@@ -296,6 +296,12 @@ package final class HTTPConnection: LoopConnection {
         socket.finishWriting()
     }
 
+    /// Closes so that the peer sees a failure, and not an end.
+    package func abort() {
+        socket.discardUnsentOnClose()
+        socket.close()
+    }
+
     package func close() {
         discardUnparsed()
         loop.cancelWrite(self)

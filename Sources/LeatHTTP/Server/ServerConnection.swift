@@ -205,8 +205,14 @@ final class ServerConnection: @unchecked Sendable {
             let times = ExchangeTimes(began: loop.now, readTimeout: server.writeTimeout)
             let writer = HTTPBodyWriter(http, framing: framing, times)
             defer { writer.invalidate() }
-            try await produce(writer)
-            try await writer.finish()
+            do {
+                try await produce(writer)
+                try await writer.finish()
+            } catch {
+                // Of a body that ends with its connection, nothing else would say that this is not its end.
+                if framing == .untilClose { http.abort() }
+                throw error
+            }
         }
         return keepAlive
     }
