@@ -90,6 +90,22 @@ struct MixupTests {
 
     private func received(by stream: TCPStream) { stream.close() }
 
+    /// The second try gets a new connection also if it has to wait for one.
+    @Test func aSecondTryIsNotGivenAnotherStaleConnection() throws {
+        try runHTTPLoop {
+            let server = try ScriptedServer([[ok, ""], [ok, ""], [ok]])
+            var configuration = HTTPClient.Configuration()
+            configuration.maximumConnectionsPerHost = 1
+            let client = HTTPClient(configuration: configuration)
+            _ = try await client.get(server.url)
+            // The first takes the connection, and finds it stale when the second has the place.
+            let texts = try await [1, 2].concurrentMap(limit: 2) { _ in try await client.get(server.url).text }
+            #expect(texts == ["ok", "ok"])
+            #expect(server.requests.map(\.count) == [2, 1, 1])
+            await client.shutdown()
+        }
+    }
+
     // MARK: The pool
 
     @Test func theLimitOfAHostHoldsForWhoWaitsBecauseOfTheTotal() throws {

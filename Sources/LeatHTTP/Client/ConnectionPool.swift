@@ -130,22 +130,19 @@ final class ConnectionPool: @unchecked Sendable {
     /// A connection for a request: an idle one (unless it must be `fresh`), a new one, or whichever is free first.
     /// Throws ``HTTPError`` or `CancellationError`.
     func checkOut(_ origin: OriginPool, fresh: Bool, _ times: ExchangeTimes) async throws -> PooledConnection {
-        while true {
-            if isShutDown { throw HTTPError(.shutdown, "the client was shut down") }
-            if origin.waiters.isEmpty {
-                if !fresh, let connection = takeIdle(from: origin) { return connection }
-                if origin.count < configuration.maximumConnectionsPerHost, reserveInTotal(for: origin) {
-                    return try await connect(origin, times)
-                }
-            }
-            if let connection = try await waitForTurn(origin, times) {
-                if connection.isUsable { return connection }
-                discard(connection)
-            } else {
-                // A place was reserved for this request by whoever gave one up.
+        if isShutDown { throw HTTPError(.shutdown, "the client was shut down") }
+        if origin.waiters.isEmpty {
+            if !fresh, let connection = takeIdle(from: origin) { return connection }
+            if origin.count < configuration.maximumConnectionsPerHost, reserveInTotal(for: origin) {
                 return try await connect(origin, times)
             }
         }
+        if let connection = try await waitForTurn(origin, times) {
+            if connection.isUsable, !(fresh && connection.isReused) { return connection }
+            // Its place is this request's, for another connection.
+            connection.http.close()
+        }
+        return try await connect(origin, times)
     }
 
     /// Where the connections to a URL's host are kept.
