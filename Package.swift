@@ -60,6 +60,13 @@ let package = Package(
             path: "Tests/Programs/OneThread",
             swiftSettings: settings
         ),
+        // A program that sends and receives large bodies, and looks at its memory.
+        .executableTarget(
+            name: "large-bodies",
+            dependencies: leat,
+            path: "Tests/Programs/LargeBodies",
+            swiftSettings: settings
+        ),
         // What the fuzzers run and check, the program that runs it, and the corpus as a test: see docs/internals/fuzzing.md.
         .target(name: "FuzzTargets", dependencies: ["LeatHTTP"], path: "Tests/Fuzz/Targets", swiftSettings: settings),
         .executableTarget(
@@ -114,8 +121,8 @@ let package = Package(
         .testTarget(
             name: "LeatCommandTests",
             dependencies: [
-                "Leat", "LeatCommand", "LeatHTTP", "one-thread", "doc-readme", "doc-start", "doc-forms",
-                "doc-internals", "doc-proxies",
+                "Leat", "LeatCommand", "LeatHTTP", "one-thread", "large-bodies", "doc-readme", "doc-start",
+                "doc-forms", "doc-internals", "doc-proxies",
             ],
             swiftSettings: settings
         ),

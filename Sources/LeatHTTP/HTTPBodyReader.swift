@@ -25,6 +25,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     package private(set) var isFinished: Bool
     /// Set when the exchange is over: later reads throw.
     private var isInvalid = false
+    private var isReading = false
     /// The fields after a chunked body; empty until its end has been read, and for other bodies.
     public private(set) var trailers = HTTPFields()
 
@@ -54,18 +55,21 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     ///
     /// Throws ``HTTPError`` (`.incomplete` if the peer ends the connection early, `.timeout`, `.malformed`,
     /// `.bodyTooLarge`; for a coded body also `.contentCoding` and `.compressionRatio`) or `CancellationError`; the
-    /// connection is not used again then.
+    /// connection is not used again then. Throws `.invalidRequest` if another task is reading, or the exchange has ended.
     public func read() async throws -> [UInt8]? {
         guard !isInvalid else {
             throw HTTPError(.invalidRequest, "this body was read after the exchange it belongs to had ended")
         }
+        if isReading { throw HTTPError(.invalidRequest, "two tasks read one body at once") }
         guard !isFinished || decoder != nil, let connection else { return nil }
+        isReading = true
+        defer { isReading = false }
         if Task.isCancelled { throw CancellationError() }
         do {
             if awaitsContinue {
                 awaitsContinue = false
                 connection.output += "HTTP/1.1 100 Continue\r\n\r\n".utf8
-                try await connection.flush(until: connection.loop.now.advanced(nanoseconds: times.readTimeout))
+                try await connection.flush(timeout: times.readTimeout, deadline: times.deadline)
             }
             if let decoder { return try await nextDecoded(connection, decoder) }
             return try await next(connection)

@@ -9,19 +9,26 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     private let isChunked: Bool
     /// Bytes still owed to the announced length; nil if none was announced.
     private var owed: Int?
-    /// The longest wait for the peer to take more, in nanoseconds.
-    private let writeTimeout: Int64
+    private let times: ExchangeTimes
+    /// Why nothing more can be written. After a failed write nobody knows how much of it was sent.
+    private var failure: (any Error)?
+    private var isWriting = false
 
-    package init(_ connection: HTTPConnection, framing: HTTPBodyFraming, writeTimeout: Int64) {
+    /// The read timeout of `times` is also the longest wait for the peer to take more.
+    package init(_ connection: HTTPConnection, framing: HTTPBodyFraming, _ times: ExchangeTimes) {
         self.connection = connection
-        self.writeTimeout = writeTimeout
+        self.times = times
         isChunked = framing == .chunked
         if case .length(let length) = framing { owed = length }
     }
 
     /// Writes a piece of the body; an empty one does nothing.
-    /// Throws ``HTTPError`` (`.bodyLength` if this is more than was announced) or `CancellationError`.
+    ///
+    /// Throws ``HTTPError`` (`.bodyLength` if this is more than was announced; `.timeout`; `.invalidRequest` if another task
+    /// is writing, or the exchange has ended) or `CancellationError`. A write that fails is the last one: those after it
+    /// throw the same.
     public func write(_ bytes: [UInt8]) async throws {
+        try checkReadiness()
         guard !bytes.isEmpty else { return }
         if let owed {
             guard bytes.count <= owed else {
@@ -33,13 +40,9 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         if bytes.count <= Self.copiedSize || isChunked {
             connection.output += bytes
             if isChunked { HTTPEncoder.appendChunkEnd(to: &connection.output) }
-            try await flush()
+            try await send([])
         } else {
-            do {
-                try await connection.send(bytes, until: deadline)
-            } catch {
-                throw HTTPError.wrapping(error)
-            }
+            try await send(bytes)
         }
     }
 
@@ -70,21 +73,36 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     /// Up to this size a piece is copied behind the head, to go out in the same system call.
     private static var copiedSize: Int { 16384 }
 
-    private var deadline: LoopInstant { connection.loop.now.advanced(nanoseconds: writeTimeout) }
+    private func checkReadiness() throws {
+        if let failure { throw failure }
+        if isWriting { throw HTTPError(.invalidRequest, "two tasks write one body at once") }
+    }
 
-    private func flush() async throws {
+    /// Sends what is in the connection's output, and then `bytes`.
+    private func send(_ bytes: [UInt8]) async throws {
+        isWriting = true
+        defer { isWriting = false }
         do {
-            try await connection.flush(until: deadline)
+            try await connection.send(bytes, timeout: times.readTimeout, deadline: times.deadline)
         } catch {
-            throw HTTPError.wrapping(error)
+            let now = connection.loop.now
+            let described = times.describe(error, in: .send, limit: times.readTimeout, now: now)
+            failure = described
+            throw described
         }
     }
 
     /// Writes the end of the body. Throws `.bodyLength` if it is shorter than announced.
     package func finish() async throws {
+        try checkReadiness()
         try checkNothingIsOwed()
         if isChunked { try HTTPEncoder.appendLastChunk(to: &connection.output) }
-        try await flush()
+        try await send([])
+    }
+
+    /// Ends the writer's life with its exchange.
+    package func invalidate() {
+        failure = HTTPError(.invalidRequest, "this body was written to after the exchange it belongs to had ended")
     }
 
     private func checkNothingIsOwed() throws {

@@ -116,7 +116,8 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         case let error as TLSError:
             // To HTTP it is the same as a connection that ends in the middle of a message (RFC 9112 §9.8).
             HTTPError(error.kind == .truncated ? .incomplete : .tls, error.description, underlying: error)
-        case let error as HTTPParseError: HTTPError(.malformed, error.description, underlying: error)
+        case let error as HTTPParseError:
+            HTTPError(error.kind == .truncated ? .incomplete : .malformed, error.description, underlying: error)
         default: error
         }
     }

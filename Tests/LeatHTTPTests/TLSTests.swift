@@ -129,7 +129,7 @@ struct TLSTests {
                 resumed.append(channel.wasResumed)
                 let http = HTTPConnection(socket: socket, tls: channel, role: .response, limits: HTTPLimits())
                 http.output += "GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8
-                try await http.flush(until: .distantFuture)
+                try await http.flush(timeout: .max)
                 // The ticket comes with the first data.
                 _ = try await http.fill()
                 http.close()
@@ -354,7 +354,7 @@ struct TLSTests {
                 let http = HTTPConnection(socket: socket, tls: channel, role: .request, limits: HTTPLimits())
                 _ = try await http.fill()
                 http.output += "HTTP/1.1 200 OK\r\n\r\nsome of the body".utf8
-                try await http.flush(until: .distantFuture)
+                try await http.flush(timeout: .max)
                 if saysFarewell { http.close() } else { socket.close() }
             }
             let client = client()

@@ -64,6 +64,7 @@ final class ClientExchange {
         http = connection.http
         origin = connection.origin
         hasBegun = false
+        isCutShort = false
         receivedBefore = http.bytesReceived
         wasReused = connection.isReused
     }
@@ -134,7 +135,7 @@ final class ClientExchange {
         http.inputStopsSending = { [unowned self] in try takeEarlyHead() }
         defer { http.inputStopsSending = nil }
         do {
-            try await http.flush(until: sendDeadline)
+            try await http.flush(timeout: times.readTimeout, deadline: times.deadline)
             if try await isAnsweredBeforeBody() { return }
             try await sendBody()
         } catch {
@@ -150,9 +151,10 @@ final class ClientExchange {
     private func sendBody() async throws {
         switch content.content {
         case .bytes(let bytes) where !travelsWithHead(bytes):
-            try await http.send(bytes, until: sendDeadline)
+            try await http.send(bytes, timeout: times.readTimeout, deadline: times.deadline)
         case .stream(_, let produce):
-            let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: client.readTimeout)
+            let writer = HTTPBodyWriter(http, framing: framing, times)
+            defer { writer.invalidate() }
             try await produce(writer)
             try await writer.finish()
         default:
@@ -202,10 +204,6 @@ final class ClientExchange {
         case .stream(.some(let length), _): .length(length)
         case .stream(nil, _): .chunked
         }
-    }
-
-    private var sendDeadline: LoopInstant {
-        min(http.loop.now.advanced(nanoseconds: times.readTimeout), times.deadline)
     }
 
     // MARK: Receiving
@@ -317,7 +315,7 @@ final class ClientExchange {
     /// Whether the next request may use this connection: the response was complete, both sides want to go on, and nothing
     /// else has arrived.
     var leavesConnectionReusable: Bool {
-        isComplete && !isCutShort && !http.hasUnsent && serverKeepsAlive && !http.hasUnparsedBytes && !http.sawEnd
+        isComplete && !isCutShort && http.output.isEmpty && serverKeepsAlive && !http.hasUnparsedBytes && !http.sawEnd
             && !headerFields.contains(token: "close", in: .connection)
     }
 

@@ -85,6 +85,18 @@ extension OriginPool {
     }
 }
 
+/// What a waiter carries until it is served.
+private final class Claim {
+    let origin: OriginPool
+    /// Whether it waits among those of its origin, rather than for the total to sink.
+    var isLimitedByOrigin: Bool
+
+    init(_ origin: OriginPool, isLimitedByOrigin: Bool) {
+        self.origin = origin
+        self.isLimitedByOrigin = isLimitedByOrigin
+    }
+}
+
 /// Kept-alive connections by origin, with limits per origin and in total. Requests over a limit wait, first come first
 /// served; one that is cancelled leaves the queue at once.
 ///
@@ -108,7 +120,7 @@ final class ConnectionPool: @unchecked Sendable {
     @exclusivity(unchecked) private var lastOrigin: OriginPool?
     /// Connections of all origins that exist or are being made.
     private var count = 0
-    /// Requests that wait because of the total limit.
+    /// Requests that wait because of the total limit. Their origins could have another connection.
     @exclusivity(unchecked) private var waiters = WaitQueue()
     @exclusivity(unchecked) private var sweep: ScheduledWork?
     private var isShutDown = false
@@ -153,22 +165,19 @@ final class ConnectionPool: @unchecked Sendable {
     /// Throws ``HTTPError`` or `CancellationError`.
     func checkOut(_ origin: OriginPool, fresh: Bool, _ times: ExchangeTimes) async throws -> PooledConnection {
         if Task.isCancelled { throw CancellationError() }
-        while true {
-            if isShutDown { throw HTTPError(.shutdown, "the client was shut down") }
-            if origin.waiters.isEmpty {
-                if !fresh, let connection = takeIdle(from: origin) { return connection }
-                if origin.count < configuration.maximumConnectionsPerHost, reserveInTotal(for: origin) {
-                    return try await connect(origin, times)
-                }
-            }
-            if let connection = try await waitForTurn(origin, times) {
-                if connection.isUsable { return connection }
-                discard(connection)
-            } else {
-                // A place was reserved for this request by whoever gave one up.
+        if isShutDown { throw HTTPError(.shutdown, "the client was shut down") }
+        if origin.waiters.isEmpty {
+            if !fresh, let connection = takeIdle(from: origin) { return connection }
+            if origin.count < configuration.maximumConnectionsPerHost, reserveInTotal(for: origin) {
                 return try await connect(origin, times)
             }
         }
+        if let connection = try await waitForTurn(origin, times) {
+            if connection.isUsable, !(fresh && connection.isReused) { return connection }
+            // Its place is this request's, for another connection.
+            connection.http.close()
+        }
+        return try await connect(origin, times)
     }
 
     /// Where the connections to a URL's host are kept.
@@ -224,22 +233,22 @@ final class ConnectionPool: @unchecked Sendable {
     /// Waits for a connection, which is returned, or for a reserved place to open one in, which is nil.
     private func waitForTurn(_ origin: OriginPool, _ times: ExchangeTimes) async throws -> PooledConnection? {
         let spot = ParkingSpot(loop: loop)
-        let limitedByOrigin = !origin.waiters.isEmpty || origin.count >= configuration.maximumConnectionsPerHost
-        if limitedByOrigin { origin.waiters.append(spot) } else { waiters.append(spot) }
-        // Until it is served, a waiter carries what it wants.
-        spot.handoff = origin
+        let isLimitedByOrigin = !origin.waiters.isEmpty || origin.count >= configuration.maximumConnectionsPerHost
+        if isLimitedByOrigin { origin.waiters.append(spot) } else { waiters.append(spot) }
+        let claim = Claim(origin, isLimitedByOrigin: isLimitedByOrigin)
+        spot.handoff = claim
         let limit = configuration.poolTimeout
         let ownDeadline = limit.map { loop.now.advanced(by: $0) } ?? .distantFuture
         let wake = await spot.parkCancellably(.connection, until: min(ownDeadline, times.deadline))
         spot.disarm()
         let handoff = spot.handoff as? PooledConnection
         if isShutDown {
-            if wake == .ready { giveUp(handoff, of: origin) }
+            if wake == .ready || handoff != nil { giveUp(handoff, of: origin) }
             throw HTTPError(.shutdown, "the client was shut down")
         }
         if wake == .ready { return handoff }
         if spot.isQueued {
-            if limitedByOrigin { origin.waiters.remove(spot) } else { waiters.remove(spot) }
+            if claim.isLimitedByOrigin { origin.waiters.remove(spot) } else { waiters.remove(spot) }
         } else if let handoff {
             // Served in the very turn in which it gave up: what it was given goes on to the next.
             checkIn(handoff, reusable: true)
@@ -303,7 +312,7 @@ final class ConnectionPool: @unchecked Sendable {
             waiter.wake(.ready)
         } else if let first = waiters.first {
             // The total is reached. The first who waits for it to sink may want this very origin.
-            guard first.handoff === origin else { return discard(connection) }
+            guard (first.handoff as? Claim)?.origin === origin else { return discard(connection) }
             _ = waiters.popFirst()
             first.handoff = connection
             first.wake(.ready)
@@ -331,10 +340,24 @@ final class ConnectionPool: @unchecked Sendable {
         }
         origin.count -= 1
         count -= 1
-        guard let waiter = waiters.popFirst(), let wanted = waiter.handoff as? OriginPool else { return }
-        wanted.count += 1
+        guard let waiter = waiters.popFirst(), let claim = waiter.handoff as? Claim else { return }
+        claim.origin.count += 1
         count += 1
         waiter.wake(.ready)
+        if claim.origin.count >= configuration.maximumConnectionsPerHost { limitWaiters(by: claim.origin) }
+    }
+
+    /// An origin has as many connections as it may: who waits for one of them now waits among its own, in the same order.
+    private func limitWaiters(by origin: OriginPool) {
+        for _ in 0..<waiters.count {
+            guard let waiter = waiters.popFirst() else { return }
+            if let claim = waiter.handoff as? Claim, claim.origin === origin {
+                claim.isLimitedByOrigin = true
+                origin.waiters.append(waiter)
+            } else {
+                waiters.append(waiter)
+            }
+        }
     }
 
     // MARK: Idle connections

@@ -15,7 +15,7 @@ struct ProxyTunnel {
         let http = HTTPConnection(socket: socket, role: .response, limits: limits)
         http.parser.expectResponse(to: .connect)
         try appendRequest(to: &http.output)
-        try await http.flush(until: deadline)
+        try await http.flush(timeout: .max, deadline: deadline)
         let status = try await receiveStatus(http, until: deadline)
         guard (200..<300).contains(status.code) else { throw refusal(status) }
         // The origin speaks TLS, and so has nothing to say before we do. These bytes are the proxy's own.

@@ -17,7 +17,7 @@ package final class HTTPConnection: LoopConnection {
     /// server cancels its connections itself, by ``Socket/cancelWaits()``, and saves the handler.
     private let waitsCancellably: Bool
     @exclusivity(unchecked) package var parser: HTTPParser
-    /// Bytes to send; ``flush(until:)`` sends them.
+    /// Bytes to send; ``flush(timeout:deadline:)`` sends them.
     @exclusivity(unchecked) package var output: [UInt8] = []
 
     /// Where a server's connection takes its output buffer from, and leaves it when all is sent, so that an idle one has none.
@@ -93,6 +93,8 @@ package final class HTTPConnection: LoopConnection {
     @inline(__always)
     package func fill(timeout: Int64 = .max, deadline: LoopInstant = .distantFuture) async throws -> Bool {
         if !loop.spendBudget() { await Task.yield() }
+        // Also for whoever need not wait: a slow reader finds something to read for ever.
+        if deadline <= loop.now { throw NetworkError.timedOut("read") }
         while true {
             if try tryFill() { return !sawEnd }
             let until = min(loop.now.advanced(nanoseconds: timeout), deadline)
@@ -185,7 +187,7 @@ package final class HTTPConnection: LoopConnection {
     // MARK: Sending
 
     /// Sends what is in `output`, with one system call. Returns false if the kernel did not take all of it now:
-    /// ``flush(until:)`` sends the rest.
+    /// ``flush(timeout:deadline:)`` sends the rest.
     @inline(__always)
     package func tryFlush() -> Bool {
         guard !output.isEmpty else { return true }
@@ -238,23 +240,27 @@ package final class HTTPConnection: LoopConnection {
         try await socket.waitWritable(until: deadline, cancellably: waitsCancellably).check("write")
     }
 
-    /// Sends what is in `output`, waiting while the peer does not take it.
-    package func flush(until deadline: LoopInstant) async throws {
+    /// Sends what is in `output`, waiting while the peer does not take it: until `deadline`, and no longer than `timeout`
+    /// nanoseconds at a time. After an error the connection cannot be written to any more.
+    package func flush(timeout: Int64, deadline: LoopInstant = .distantFuture) async throws {
+        // What was to go out at the end of the turn goes out here, and not a second time in the middle of this.
+        loop.cancelWrite(self)
         if tryFlush() { return }
-        try await sendRest(of: output, until: deadline)
+        try await sendRest(of: output, timeout, deadline)
         output.removeAll(keepingCapacity: true)
     }
 
-    /// Sends an array without copying it, after what is in `output`.
-    package func send(_ bytes: [UInt8], until deadline: LoopInstant) async throws {
-        try await flush(until: deadline)
-        try await sendRest(of: bytes, until: deadline)
+    /// Sends an array without copying it, after what is in `output`; as ``flush(timeout:deadline:)`` does.
+    package func send(_ bytes: [UInt8], timeout: Int64, deadline: LoopInstant = .distantFuture) async throws {
+        try await flush(timeout: timeout, deadline: deadline)
+        if !bytes.isEmpty { try await sendRest(of: bytes, timeout, deadline) }
     }
 
-    private func sendRest(of bytes: [UInt8], until deadline: LoopInstant) async throws {
+    private func sendRest(of bytes: [UInt8], _ timeout: Int64, _ deadline: LoopInstant) async throws {
         var sent = 0
         while true {
             if socket.isClosed { throw NetworkError.closed("write") }
+            if deadline <= loop.now { throw NetworkError.timedOut("write") }
             if let inputStopsSending, try inputStopsSending() { throw SendingStopped() }
             let result = bytes.withUnsafeBytes { trySend(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
             if result >= 0 {
@@ -264,7 +270,8 @@ package final class HTTPConnection: LoopConnection {
             if result >= 0 {
                 if !loop.spendBudget() { await Task.yield() }
             } else if result == -Int(EAGAIN) {
-                try await socket.waitWritable(until: deadline, cancellably: waitsCancellably).check("write")
+                let until = min(loop.now.advanced(nanoseconds: timeout), deadline)
+                try await socket.waitWritable(until: until, cancellably: waitsCancellably).check("write")
             } else {
                 throw failure(result, "write")
             }
@@ -289,6 +296,12 @@ package final class HTTPConnection: LoopConnection {
     package func finishWriting() {
         tls?.sendCloseNotify()
         socket.finishWriting()
+    }
+
+    /// Closes so that the peer sees a failure, and not an end.
+    package func abort() {
+        socket.discardUnsentOnClose()
+        socket.close()
     }
 
     package func close() {

@@ -33,8 +33,9 @@ final class ServerConnection: @unchecked Sendable {
 
     /// Ends the connection if no request is under way; otherwise its response will be the last.
     func endIfIdle() {
-        // A client that does not take its response keeps the connection for its idle time.
-        if isIdle, http.tryFlush() { http.close() }
+        // A client that does not take its response keeps the connection for its idle time. What has arrived, and the task
+        // has not seen yet, may be a request.
+        if isIdle, !http.socket.mayBeReadable, http.tryFlush() { http.close() }
     }
 
     func cancel() {
@@ -58,7 +59,7 @@ final class ServerConnection: @unchecked Sendable {
                 guard try await answer() else { return }
                 isIdle = !http.hasUnparsedBytes
             }
-            try await http.flush(until: writeDeadline)
+            try await http.flush(timeout: server.writeTimeout)
         } catch let error as HTTPParseError {
             await refuse(error.suggestedStatus)
         } catch {
@@ -112,8 +113,6 @@ final class ServerConnection: @unchecked Sendable {
     /// A rest of a request body up to this size is read and dropped, so that the connection can go on.
     private static var discardLimit: Int { 262_144 }
 
-    private var writeDeadline: LoopInstant { loop.now.advanced(nanoseconds: server.writeTimeout) }
-
     // MARK: One request
 
     /// Answers the request. Returns whether the connection may serve another.
@@ -137,7 +136,7 @@ final class ServerConnection: @unchecked Sendable {
         body.invalidate()
         keepAlive = try await write(response, keepAlive: keepAlive)
         if keepAlive, http.output.count < Self.flushSize { return true }
-        try await http.flush(until: writeDeadline)
+        try await http.flush(timeout: server.writeTimeout)
         if !keepAlive { await linger() }
         return keepAlive
     }
@@ -167,7 +166,7 @@ final class ServerConnection: @unchecked Sendable {
             return try await server.handler(head.request, body)
         } catch let error as HTTPError where error.kind == .bodyTooLarge {
             return HTTPServerResponse(status: .contentTooLarge)
-        } catch let error as HTTPError where error.kind == .malformed {
+        } catch let error as HTTPError where error.kind == .malformed || error.kind == .incomplete {
             return HTTPServerResponse(status: .badRequest)
         } catch {
             return HTTPServerResponse(status: .internalServerError)
@@ -202,11 +201,19 @@ final class ServerConnection: @unchecked Sendable {
         case .bytes(let bytes) where bytes.count <= Self.flushSize:
             http.output.append(contentsOf: bytes)
         case .bytes(let bytes):
-            try await http.send(bytes, until: writeDeadline)
+            try await http.send(bytes, timeout: server.writeTimeout)
         case .stream(_, let produce):
-            let writer = HTTPBodyWriter(http, framing: framing, writeTimeout: server.writeTimeout)
-            try await produce(writer)
-            try await writer.finish()
+            let times = ExchangeTimes(began: loop.now, readTimeout: server.writeTimeout)
+            let writer = HTTPBodyWriter(http, framing: framing, times)
+            defer { writer.invalidate() }
+            do {
+                try await produce(writer)
+                try await writer.finish()
+            } catch {
+                // Of a body that ends with its connection, nothing else would say that this is not its end.
+                if framing == .untilClose { http.abort() }
+                throw error
+            }
         }
         return keepAlive
     }
@@ -245,7 +252,7 @@ final class ServerConnection: @unchecked Sendable {
             additionalLines: server.date.line(now: loop.now),
             to: &http.output
         )
-        try? await http.flush(until: writeDeadline)
+        try? await http.flush(timeout: server.writeTimeout)
         await linger()
     }
 

@@ -45,10 +45,7 @@ package final class Poller {
         let index = freeSlots.popLast() ?? UInt32(slots.count)
         if index == slots.count { slots.append(Slot()) }
         let token = PollToken(slot: index, generation: slots[Int(index)].generation)
-        var event = epoll_event()
-        event.events = CLINUX_EPOLLIN | CLINUX_EPOLLOUT | CLINUX_EPOLLRDHUP | CLINUX_EPOLLET
-        event.data.u64 = token.userData
-        let result = SystemCalls.control(epoll, EPOLL_CTL_ADD, source.descriptor, event)
+        let result = SystemCalls.control(epoll, EPOLL_CTL_ADD, source.descriptor, Self.registration(token))
         guard result >= 0 else {
             freeSlots.append(index)
             throw SystemError(code: Int32(-result), operation: "epoll_ctl(ADD, \(source.descriptor))")
@@ -57,6 +54,24 @@ package final class Poller {
         source.token = token
         count += 1
     }
+
+    private static func registration(_ token: PollToken) -> epoll_event {
+        var event = epoll_event()
+        event.events = CLINUX_EPOLLIN | CLINUX_EPOLLOUT | CLINUX_EPOLLRDHUP | CLINUX_EPOLLET
+        event.data.u64 = token.userData
+        return event
+    }
+
+    #if DEBUG
+        /// Has the kernel tell once more how these descriptors are, after a ``FaultPlan`` has said otherwise.
+        private func lookAgain(at descriptors: Set<Int32>) {
+            for case let source? in slots.map({ $0.source?.takeUnretainedValue() }) {
+                guard descriptors.contains(source.descriptor), let token = source.token else { continue }
+                var event = Self.registration(token)
+                epoll_ctl(epoll, EPOLL_CTL_MOD, source.descriptor, &event)
+            }
+        }
+    #endif
 
     /// Stops watching a source. Must come before its descriptor is closed: the kernel forgets a description only when
     /// its last duplicate is gone.
@@ -76,6 +91,10 @@ package final class Poller {
     /// Returns how many events there were.
     @discardableResult
     package func poll(milliseconds: Int32) -> Int {
+        #if DEBUG
+            let deceived = FaultPlan.takeDeceived()
+            if !deceived.isEmpty { lookAgain(at: deceived) }
+        #endif
         let result = SystemCalls.poll(epoll, events.baseAddress!, Int32(events.count), milliseconds)
         precondition(result >= 0, "epoll_wait failed with errno \(-result)")
         for index in 0..<result {

@@ -34,12 +34,22 @@ package enum SystemCalls {
 
     /// recv(2). 0 is the end of the stream.
     package static func receive(_ fd: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Int {
-        perform(.receive, \.receive) { recv(fd, buffer.baseAddress, buffer.count, 0) }
+        #if DEBUG
+            let count = FaultPlan.size(of: .receive, fd, buffer.count)
+        #else
+            let count = buffer.count
+        #endif
+        return perform(.receive, \.receive) { recv(fd, buffer.baseAddress, count, 0) }
     }
 
     /// send(2) with MSG_NOSIGNAL: a vanished peer is an error here, not a signal that ends the process.
     package static func send(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-        perform(.send, \.send) { Glibc.send(fd, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)) }
+        #if DEBUG
+            let count = FaultPlan.size(of: .send, fd, bytes.count)
+        #else
+            let count = bytes.count
+        #endif
+        return perform(.send, \.send) { Glibc.send(fd, bytes.baseAddress, count, Int32(MSG_NOSIGNAL)) }
     }
 
     /// accept4(2), non-blocking and close-on-exec.
