@@ -1,13 +1,15 @@
 import LeatNet
 package import LeatReactor
 
-/// The times that an exchange goes by, and what to say when one runs out.
+/// The times that an exchange goes by, and what to say when one runs out. It goes wherever the exchange goes, and with it
+/// whoever watches.
 package struct ExchangeTimes: Sendable {
     package var began: LoopInstant
     /// When the whole exchange must be over.
     package var deadline: LoopInstant
     /// The longest wait for the next bytes, in nanoseconds.
     package var readTimeout: Int64
+    package var observation: Observation?
 
     package init(began: LoopInstant, readTimeout: Int64, deadline: LoopInstant = .distantFuture) {
         self.began = began

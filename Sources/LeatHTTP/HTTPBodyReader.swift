@@ -110,6 +110,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         switch try connection.tryNext() {
         case .body(let bytes):
             received += bytes.count
+            times.observation?.note(.responseChunkReceived(bytes: bytes.count))
             guard received <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
             return Array(bytes)
         case .end:

@@ -44,6 +44,7 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         } else {
             try await send(bytes)
         }
+        times.observation?.note(.requestChunkSent(bytes: bytes.count))
     }
 
     /// Writes the UTF-8 of `text`.

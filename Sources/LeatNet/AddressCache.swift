@@ -45,6 +45,9 @@ package final class AddressCache: @unchecked Sendable {
         }
     }
 
+    /// Whether the addresses of `host` are here.
+    package func knows(_ host: String) -> Bool { entries[host].map { !$0.isPending && $0.expires > loop.now } ?? false }
+
     private func entry(for host: String) -> Entry {
         if let known = entries[host], known.isPending || known.expires > loop.now { return known }
         let entry = Entry()

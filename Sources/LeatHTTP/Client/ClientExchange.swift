@@ -19,6 +19,7 @@ final class ClientExchange {
     /// The connection's, which keeps it alive.
     @exclusivity(unchecked) private unowned(unsafe) var origin: OriginPool!
     @exclusivity(unchecked) private var receivedBefore = 0
+    @exclusivity(unchecked) private var sentBefore = 0
     @exclusivity(unchecked) private var wasReused = false
     // The response as far as it has come. Here, and moved out at the end: variables of an asynchronous function are copied.
     @exclusivity(unchecked) private var status = HTTPResponse.Status(code: 0, reasonPhrase: "")
@@ -66,7 +67,16 @@ final class ClientExchange {
         hasBegun = false
         isCutShort = false
         receivedBefore = http.bytesReceived
+        sentBefore = http.bytesSent
         wasReused = connection.isReused
+        if wasReused { times.observation?.note(.connectionReused) }
+    }
+
+    /// Adds what this attempt has moved.
+    func account(to metrics: inout HTTPClientMetrics) {
+        metrics.bytesReceived &+= http.bytesReceived &- receivedBefore
+        metrics.bytesSent &+= http.bytesSent &- sentBefore
+        if wasReused { metrics.connectionsReused &+= 1 }
     }
 
     /// Whether sending the request twice does no harm.
@@ -93,11 +103,13 @@ final class ClientExchange {
             throw HTTPError(.invalidRequest, "\(error)", underlying: error)
         }
         hasBegun = true
+        times.observation?.note(.requestHeadSent)
         switch content.content {
         case .none:
             break
         case .bytes(let bytes) where travelsWithHead(bytes):
             http.output += bytes
+            times.observation?.note(.requestChunkSent(bytes: bytes.count))
         case .bytes, .stream:
             return false
         }
@@ -152,6 +164,7 @@ final class ClientExchange {
         switch content.content {
         case .bytes(let bytes) where !travelsWithHead(bytes):
             try await http.send(bytes, timeout: times.readTimeout, deadline: times.deadline)
+            times.observation?.note(.requestChunkSent(bytes: bytes.count))
         case .stream(_, let produce):
             let writer = HTTPBodyWriter(http, framing: framing, times)
             defer { writer.invalidate() }
@@ -226,6 +239,7 @@ final class ClientExchange {
         responseFraming = head.framing
         serverKeepsAlive = head.keepAlive
         hasHead = true
+        times.observation?.note(.responseHeadReceived(head.response))
         if let cookies = client.configuration.cookies { cookies.store(responseFields, from: url) }
         // Nothing undoes the coding of a body if the caller has said which codings it wants.
         if head.hasContentEncoding, client.configuration.decompresses, callerAcceptsAnyCoding {
@@ -267,6 +281,7 @@ final class ClientExchange {
 
     @inline(__always)
     private func append(_ bytes: UnsafeRawBufferPointer, upTo maximum: Int) throws {
+        times.observation?.note(.responseChunkReceived(bytes: bytes.count))
         if let decoder { return try decoder.decode(bytes, appendingTo: &body, upTo: maximum) }
         guard body.count + bytes.count <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
         if body.capacity == 0 { body = Array(bytes) } else { body.append(contentsOf: bytes) }
@@ -280,7 +295,7 @@ final class ClientExchange {
     }
 
     enum StreamOutcome<R> {
-        case value(R)
+        case value(R, HTTPResponse.Status)
         case redirect(HTTPResponse)
     }
 
@@ -307,7 +322,7 @@ final class ClientExchange {
         }
         let result = try await handler(response, reader)
         isComplete = reader.discardReceived()
-        return .value(result)
+        return .value(result, response.status)
     }
 
     // MARK: Afterwards

@@ -111,6 +111,8 @@ final class ConnectionPool: @unchecked Sendable {
     private let configuration: HTTPClient.Configuration
     private let loop: EventLoop
     private let connector: Connector
+    /// What the client has done; the gauges among it are filled in by ``snapshot()``.
+    @exclusivity(unchecked) var metrics = HTTPClientMetrics()
     /// The fields that every request gets unless it has them.
     let defaultFields: HTTPFields
     /// Whether those can be sent as they lie in memory. Otherwise they are put among a request's own, and checked there.
@@ -239,7 +241,9 @@ final class ConnectionPool: @unchecked Sendable {
         spot.handoff = claim
         let limit = configuration.poolTimeout
         let ownDeadline = limit.map { loop.now.advanced(by: $0) } ?? .distantFuture
+        times.observation?.note(.connectionQueued)
         let wake = await spot.parkCancellably(.connection, until: min(ownDeadline, times.deadline))
+        times.observation?.note(.connectionDequeued)
         spot.disarm()
         let handoff = spot.handoff as? PooledConnection
         if isShutDown {
@@ -265,9 +269,13 @@ final class ConnectionPool: @unchecked Sendable {
     /// Opens a connection in a place that was counted already.
     private func connect(_ origin: OriginPool, _ times: ExchangeTimes) async throws -> PooledConnection {
         do {
+            times.observation?.note(.connectStarted)
             let http = try await connector.connect(to: origin, times)
+            metrics.connectionsCreated += 1
+            times.observation?.note(.connectionCreated)
             return PooledConnection(http: http, origin: origin, lifetime: configuration.connectionLifetime)
         } catch {
+            metrics.connectionsFailed += 1
             giveUpPlace(of: origin)
             throw error
         }
@@ -358,6 +366,14 @@ final class ConnectionPool: @unchecked Sendable {
                 waiters.append(waiter)
             }
         }
+    }
+
+    func snapshot() -> HTTPClientMetrics {
+        var snapshot = metrics
+        snapshot.connectionsIdle = origins.values.reduce(0) { $0 + $1.idle.count }
+        snapshot.connectionsInUse = count - snapshot.connectionsIdle
+        snapshot.requestsWaiting = origins.values.reduce(waiters.count) { $0 + $1.waiters.count }
+        return snapshot
     }
 
     // MARK: Idle connections

@@ -68,7 +68,14 @@ final class Connector {
         let (host, port) = origin.route.proxy.map { ($0.host, $0.port) } ?? (origin.host, origin.port)
         if let literal = SocketAddress(ip: host, port: port) { return [literal] }
         return try await phase(.resolve, configuration.resolveTimeout, times) { deadline in
-            try await cache.addresses(of: host, port: port, until: deadline)
+            if cache.knows(host) {
+                times.observation?.note(.addressesCached(host: host))
+                return try await cache.addresses(of: host, port: port, until: deadline)
+            }
+            times.observation?.note(.resolveStarted(host: host))
+            let addresses = try await cache.addresses(of: host, port: port, until: deadline)
+            times.observation?.note(.resolved(host: host, addresses: addresses.count))
+            return addresses
         }
     }
 

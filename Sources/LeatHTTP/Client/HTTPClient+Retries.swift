@@ -37,6 +37,7 @@ extension HTTPClient {
                 policy.budget?.spend() ?? true
             else { return try outcome.get() }
             try await sleep(for: wait)
+            pool.metrics.retries += 1
         }
     }
 

@@ -25,6 +25,7 @@ public final class HTTPClient: @unchecked Sendable {
     /// `totalTimeout` likewise; the maximum for none.
     let totalTimeout: Int64
     let followsRedirects: Bool
+    private let isObserved: Bool
 
     /// Makes a client. It opens no connection yet.
     public init(configuration: Configuration = Configuration(), loop: EventLoop = .current) {
@@ -35,6 +36,7 @@ public final class HTTPClient: @unchecked Sendable {
         firstByteTimeout = configuration.firstByteTimeout.clampedNanoseconds
         totalTimeout = configuration.totalTimeout?.clampedNanoseconds ?? .max
         followsRedirects = configuration.redirects.limit > 0
+        isObserved = configuration.observer != nil
     }
 
     /// Sends a GET request and collects the response; see ``request(_:_:headerFields:body:upTo:)``.
@@ -69,12 +71,22 @@ public final class HTTPClient: @unchecked Sendable {
         upTo maximum: Int? = nil
     ) async throws -> HTTPClientResponse {
         let maximum = maximum ?? configuration.maximumResponseBody
-        let times = timesFromNow
-        let exchange = exchange(method, url, headerFields, body, hasLeftOrigin: false, times)
-        let response = try await run(exchange, to: url) { exchange in try await exchange.collect(upTo: maximum) }
-        guard followsRedirects, RedirectPolicy.leads(response.status, response.headerFields) else { return response }
-        let request = HTTPClientRequest(method, url, headerFields: headerFields, body: body)
-        return try await follow(response, of: request, upTo: maximum, times)
+        let times = begin(method, url)
+        do {
+            let exchange = exchange(method, url, headerFields, body, hasLeftOrigin: false, times)
+            let response = try await run(exchange, to: url) { exchange in try await exchange.collect(upTo: maximum) }
+            guard followsRedirects, RedirectPolicy.leads(response.status, response.headerFields) else {
+                end(times, response.status)
+                return response
+            }
+            let request = HTTPClientRequest(method, url, headerFields: headerFields, body: body)
+            let last = try await follow(response, of: request, upTo: maximum, times)
+            end(times, last.status)
+            return last
+        } catch {
+            fail(times, error)
+            throw error
+        }
     }
 
     /// Sends a request and passes the head of the response and a reader for its body to `handler`, which streams it.
@@ -98,18 +110,23 @@ public final class HTTPClient: @unchecked Sendable {
         }
         var trail = RedirectTrail(configuration)
         var hop = HTTPClientRequest(request.method, url, headerFields: request.headerFields, body: body)
-        let times = timesFromNow
-        while true {
-            let outcome = try await run(exchange(for: hop, trail, times), to: hop.url) {
-                exchange in
-                try await exchange.stream(followingRedirects: followsRedirects, to: handler)
+        let times = begin(request.method, url)
+        do {
+            while true {
+                let outcome = try await run(exchange(for: hop, trail, times), to: hop.url) { exchange in
+                    try await exchange.stream(followingRedirects: followsRedirects, to: handler)
+                }
+                switch outcome {
+                case .value(let value, let status):
+                    end(times, status)
+                    return value
+                case .redirect(let response):
+                    hop = try next(after: hop, response.status, response.headerFields, &trail, times)
+                }
             }
-            switch outcome {
-            case .value(let value):
-                return value
-            case .redirect(let response):
-                hop = try trail.follow(hop, response.status, response.headerFields)
-            }
+        } catch {
+            fail(times, error)
+            throw error
         }
     }
 
@@ -128,6 +145,34 @@ public final class HTTPClient: @unchecked Sendable {
         return ExchangeTimes(began: now, readTimeout: readTimeout, deadline: deadline)
     }
 
+    /// A request begins: it is counted, and the observer told.
+    @inline(__always)
+    private func begin(_ method: HTTPRequest.Method, _ url: HTTPURL) -> ExchangeTimes {
+        loop.preconditionOnLoop()
+        pool.metrics.requestsStarted &+= 1
+        var times = timesFromNow
+        if isObserved {
+            times.observation = Observation(
+                request: pool.metrics.requestsStarted,
+                clock: loop.clock,
+                observer: configuration.observer!
+            )
+            times.observation?.note(.requestStarted(method, url))
+        }
+        return times
+    }
+
+    @inline(__always)
+    private func end(_ times: ExchangeTimes, _ status: HTTPResponse.Status) {
+        pool.metrics.requestsEnded &+= 1
+        times.observation?.note(.requestEnded(status))
+    }
+
+    private func fail(_ times: ExchangeTimes, _ error: any Error) {
+        pool.metrics.requestsFailed += 1
+        times.observation?.note(.requestFailed(error))
+    }
+
     /// Finds a connection, sends the request, runs `body`, and gives the connection back to the pool if its state is beyond
     /// doubt.
     @inline(__always)
@@ -136,7 +181,6 @@ public final class HTTPClient: @unchecked Sendable {
         to url: HTTPURL,
         _ body: (ClientExchange) async throws -> R
     ) async throws -> R {
-        loop.preconditionOnLoop()
         let origin = pool.origin(of: url)
         if let limiter = configuration.rateLimiter { try await exchange.wait(for: limiter) }
         if let limiter = origin.rateLimiter { try await exchange.wait(for: limiter) }
@@ -149,13 +193,16 @@ public final class HTTPClient: @unchecked Sendable {
             do {
                 if !(try exchange.trySend()) { try await exchange.finishSending() }
                 let result = try await body(exchange)
+                exchange.account(to: &pool.metrics)
                 pool.checkIn(connection, reusable: exchange.leavesConnectionReusable)
                 return result
             } catch {
+                exchange.account(to: &pool.metrics)
                 pool.checkIn(connection, reusable: exchange.leavesConnectionUntouched())
                 // The server closed a kept-alive connection while the request was on its way, and answered nothing.
                 if !isRepeat, exchange.mayBeRepeated, exchange.foundConnectionStale(error) {
                     isRepeat = true
+                    pool.metrics.repeats += 1
                     continue
                 }
                 throw exchange.describe(error)

@@ -55,6 +55,8 @@ extension HTTPClient {
         public var requestsPerSecondPerHost: Double?
         /// When ``HTTPClient/execute(_:retry:upTo:)`` and batches try again. Default: never.
         public var retry = RetryPolicy.none
+        /// Told what happens to each request, on the loop and at once: it should take little time. Default: none.
+        public var observer: (@Sendable (HTTPClientEvent) -> Void)?
         /// The largest body that a collecting request accepts, in bytes. Default 64 MiB.
         public var maximumResponseBody = 64 << 20
         /// Limits on what a server may send before the body, and around it.

@@ -46,6 +46,20 @@ extension HTTPClient {
         exchange(hop.method, hop.url, hop.headerFields, hop.body, hasLeftOrigin: trail.hasLeftOrigin, times)
     }
 
+    /// The request that a redirect leads to. Throws ``HTTPError`` of kind `.redirect`.
+    func next(
+        after hop: HTTPClientRequest,
+        _ status: HTTPResponse.Status,
+        _ fields: HTTPFields,
+        _ trail: inout RedirectTrail,
+        _ times: ExchangeTimes
+    ) throws(HTTPError) -> HTTPClientRequest {
+        let next = try trail.follow(hop, status, fields)
+        pool.metrics.redirects += 1
+        times.observation?.note(.redirected(to: next.url))
+        return next
+    }
+
     /// Goes where a response points to, until there is one that does not.
     func follow(
         _ first: HTTPClientResponse,
@@ -56,7 +70,7 @@ extension HTTPClient {
         var trail = RedirectTrail(configuration)
         var (hop, response) = (request, first)
         while RedirectPolicy.leads(response.status, response.headerFields) {
-            hop = try trail.follow(hop, response.status, response.headerFields)
+            hop = try next(after: hop, response.status, response.headerFields, &trail, times)
             response = try await run(exchange(for: hop, trail, times), to: hop.url) {
                 exchange in
                 try await exchange.collect(upTo: maximum)

@@ -30,6 +30,8 @@ package final class HTTPConnection: LoopConnection {
     @exclusivity(unchecked) package private(set) var sawEnd = false
     /// Bytes received since the connection was made.
     @exclusivity(unchecked) package private(set) var bytesReceived = 0
+    /// Bytes sent, likewise.
+    @exclusivity(unchecked) package private(set) var bytesSent = 0
 
     package init(
         socket: Socket,
@@ -126,7 +128,9 @@ package final class HTTPConnection: LoopConnection {
 
     @inline(__always)
     private func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
-        if let tls { tls.trySend(bytes) } else { socket.trySend(bytes) }
+        let result = if let tls { tls.trySend(bytes) } else { socket.trySend(bytes) }
+        if result > 0 { bytesSent &+= result }
+        return result
     }
 
     private func failure(_ result: Int, _ operation: String) -> any Error {
