@@ -17,6 +17,12 @@ package struct ExchangeTimes: Sendable {
         self.deadline = deadline
     }
 
+    /// Begins later, by what was waited for on the way, and ends later, but not after `limit`.
+    mutating func postpone(by waited: Duration, until limit: LoopInstant) {
+        began = began.advanced(by: waited)
+        if deadline != .distantFuture { deadline = min(deadline.advanced(by: waited), limit) }
+    }
+
     /// Puts a failure of the connection into words: a timeout says in which phase, and how long it took.
     package func describe(
         _ error: any Error,
@@ -27,7 +33,8 @@ package struct ExchangeTimes: Sendable {
         guard let network = error as? NetworkError, network.kind == .timedOut else { return HTTPError.wrapping(error) }
         let elapsed = began.duration(to: now)
         if deadline <= now {
-            return HTTPError(timeout: .total, limit: began.duration(to: deadline), elapsed: elapsed, underlying: error)
+            let limit = began.duration(to: deadline)
+            return HTTPError(timeout: .total, in: phase, limit: limit, elapsed: elapsed, underlying: error)
         }
         return HTTPError(timeout: phase, limit: .nanoseconds(limit), elapsed: elapsed, underlying: error)
     }

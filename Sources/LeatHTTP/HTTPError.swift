@@ -1,10 +1,11 @@
+public import LeatLoop
 import LeatNet
 
 /// An HTTP exchange that failed: in which way, and why.
 ///
 /// A response with a 4xx or 5xx status is not an error. Network failures before or between messages appear as `.connect`
 /// and `.connection` with their ``underlying`` cause.
-public struct HTTPError: Error, Sendable, CustomStringConvertible {
+public struct HTTPError: TimeLimitError, Sendable, CustomStringConvertible {
     /// The kinds of failure. More may be added; compare with the ones you handle.
     public struct Kind: Hashable, Sendable {
         fileprivate let name: String
@@ -49,6 +50,8 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
 
     /// The part of a request in which a timeout ran out.
     public enum Phase: String, Hashable, Sendable {
+        /// Waiting for the turn that a rate limit gives.
+        case rate = "rate limit"
         /// Waiting for a connection of the pool to become free.
         case pool
         /// Looking up the host's addresses.
@@ -96,18 +99,27 @@ public struct HTTPError: Error, Sendable, CustomStringConvertible {
         elapsed = nil
     }
 
-    /// A timeout of `limit` that ran out in an exchange that began `elapsed` ago.
-    package init(timeout phase: Phase, limit: Duration, elapsed: Duration, underlying: (any Error)? = nil) {
+    /// A timeout of `limit` that ran out in an exchange that began `elapsed` ago. That of the whole request names the phase
+    /// that it was in.
+    package init(
+        timeout phase: Phase,
+        in last: Phase? = nil,
+        limit: Duration,
+        elapsed: Duration,
+        underlying: (any Error)? = nil
+    ) {
         kind = .timeout
         message =
             phase == .total
-            ? "the request took longer than \(limit)"
+            ? "the request took longer than \(limit)" + (last.map { "; its last phase was \($0.rawValue)" } ?? "")
             : "\(phase.rawValue) took longer than \(limit) (\(elapsed) after the request began)"
         self.underlying = underlying
         self.phase = phase
         self.elapsed = elapsed
         proxyStatus = nil
     }
+
+    package var isTimeout: Bool { kind == .timeout }
 
     /// Wraps a failure of the connection beneath; anything else (a cancellation, a caller's own error) stays as it is.
     package static func wrapping(_ error: any Error, as kind: Kind = .connection) -> any Error {

@@ -28,6 +28,9 @@ public final class EventLoop: @unchecked Sendable {
 
     @exclusivity(unchecked) var pendingWrites = PendingWrites()
 
+    /// How many ``withDeadline(_:_:)`` are going on.
+    @exclusivity(unchecked) var deadlineScopes = 0
+
     private var isDriven = false
     @exclusivity(unchecked) private var stopRequested = false
     @exclusivity(unchecked) private var jobs: UInt64 = 0

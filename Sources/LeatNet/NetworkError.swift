@@ -1,10 +1,10 @@
 import CLinux
 import Glibc
-package import LeatLoop
+public import LeatLoop
 package import LeatReactor
 
 /// A network operation that failed: what kind of failure, in which operation, and the `errno` if there was one.
-public struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible {
+public struct NetworkError: TimeLimitError, Hashable, Sendable, CustomStringConvertible {
     /// The kinds of failure. More may be added; compare with the ones you handle.
     public struct Kind: Hashable, Sendable {
         fileprivate enum Value: Hashable {
@@ -71,6 +71,8 @@ public struct NetworkError: Error, Hashable, Sendable, CustomStringConvertible {
         default: .system
         }
     }
+
+    package var isTimeout: Bool { kind == .timedOut }
 
     package static func closed(_ operation: String) -> NetworkError {
         NetworkError(.closed, operation: operation, detail: "it is closed")

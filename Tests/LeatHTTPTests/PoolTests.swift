@@ -127,20 +127,6 @@ struct PoolTests {
         }
     }
 
-    @Test func aRateLimitCountsTowardsTheTotalTimeout() throws {
-        try runHTTPLoop {
-            let server = try server()
-            var configuration = HTTPClient.Configuration()
-            configuration.rateLimiter = RateLimiter(perSecond: 0.01)
-            configuration.totalTimeout = .seconds(2)
-            let client = HTTPClient(configuration: configuration)
-            let url = HTTPURL("http://\(server.localAddress)/")!
-            _ = try await client.get(url)
-            let error = await #expect(throws: HTTPError.self) { _ = try await client.get(url) }
-            #expect(error?.phase == .total)
-        }
-    }
-
     @Test func shutdownFailsWhoeverWaits() throws {
         try runHTTPLoop {
             let server = try server()

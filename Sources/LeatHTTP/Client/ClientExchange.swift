@@ -14,7 +14,7 @@ final class ClientExchange {
     private let callerAcceptsAnyCoding: Bool
     /// Outlives the exchange: it is what runs it.
     private unowned(unsafe) let client: HTTPClient
-    let times: ExchangeTimes
+    private(set) var times: ExchangeTimes
     @exclusivity(unchecked) private var http: HTTPConnection!
     /// The connection's, which keeps it alive.
     @exclusivity(unchecked) private unowned(unsafe) var origin: OriginPool!
@@ -82,10 +82,16 @@ final class ClientExchange {
     /// Whether sending the request twice does no harm.
     var mayBeRepeated: Bool { content.isReplayable && method.isIdempotent }
 
-    /// Waits for the turn that a rate limit gives. Throws ``HTTPError`` if that comes after the deadline.
+    /// Waits for the turn that a rate limit gives. That takes nothing from the request's own time, but a
+    /// ``withDeadline(_:_:)`` around it holds. Throws ``HTTPError`` of kind `.timeout` if the turn comes after that.
     func wait(for limiter: RateLimiter) async throws {
-        if try await limiter.acquire(until: times.deadline) { return }
-        throw times.describe(NetworkError.timedOut("rate limit"), in: .total, limit: .max, now: client.loop.now)
+        let loop = client.loop
+        let scoped = loop.scopedDeadline ?? .distantFuture
+        let before = loop.clock.now
+        let hasTurn = try await limiter.acquire(until: scoped)
+        times.postpone(by: before.duration(to: loop.clock.now), until: scoped)
+        if hasTurn { return }
+        throw times.describe(NetworkError.timedOut("rate limit"), in: .rate, limit: .max, now: loop.clock.now)
     }
 
     // MARK: Sending

@@ -34,11 +34,16 @@ extension HTTPClient {
             attempts += 1
             let outcome = try await attempt(request, upTo: maximum, batch)
             guard attempts <= policy.retries, let wait = wait(after: attempts, outcome, request, policy, &generator),
-                policy.budget?.spend() ?? true
+                hasTime(for: wait), policy.budget?.spend() ?? true
             else { return try outcome.get() }
             try await sleep(for: wait)
             pool.metrics.retries += 1
         }
+    }
+
+    /// Whether a wait ends before the deadline of a ``withDeadline(_:_:)`` around it. If it does not, the outcome is known now.
+    private func hasTime(for wait: Duration) -> Bool {
+        loop.scopedDeadline.map { loop.clock.now.advanced(by: wait) < $0 } ?? true
     }
 
     private func attempt(

@@ -80,7 +80,7 @@ public final class HTTPClient: @unchecked Sendable {
                 return response
             }
             let request = HTTPClientRequest(method, url, headerFields: headerFields, body: body)
-            let last = try await follow(response, of: request, upTo: maximum, times)
+            let last = try await follow(response, of: request, upTo: maximum, exchange.times)
             end(times, last.status)
             return last
         } catch {
@@ -110,12 +110,14 @@ public final class HTTPClient: @unchecked Sendable {
         }
         var trail = RedirectTrail(configuration)
         var hop = HTTPClientRequest(request.method, url, headerFields: request.headerFields, body: body)
-        let times = begin(request.method, url)
+        var times = begin(request.method, url)
         do {
             while true {
-                let outcome = try await run(exchange(for: hop, trail, times), to: hop.url) { exchange in
+                let exchange = exchange(for: hop, trail, times)
+                let outcome = try await run(exchange, to: hop.url) { exchange in
                     try await exchange.stream(followingRedirects: followsRedirects, to: handler)
                 }
+                times = exchange.times
                 switch outcome {
                 case .value(let value, let status):
                     end(times, status)
@@ -141,7 +143,8 @@ public final class HTTPClient: @unchecked Sendable {
 
     var timesFromNow: ExchangeTimes {
         let now = loop.now
-        let deadline = totalTimeout == .max ? LoopInstant.distantFuture : now.advanced(nanoseconds: totalTimeout)
+        var deadline = totalTimeout == .max ? LoopInstant.distantFuture : now.advanced(nanoseconds: totalTimeout)
+        if let scoped = loop.scopedDeadline { deadline = min(deadline, scoped) }
         return ExchangeTimes(began: now, readTimeout: readTimeout, deadline: deadline)
     }
 

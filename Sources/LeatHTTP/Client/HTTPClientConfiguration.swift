@@ -4,6 +4,9 @@ public import LeatNet
 extension HTTPClient {
     /// How a client behaves. Every limit has a default.
     public struct Configuration: Sendable {
+        /// What URLs given as text are relative to, such as `https://api.example.com/v2/`; mind the slash at the end
+        /// (RFC 3986 §5.2.3). Default: none; they have to be absolute.
+        public var baseURL: HTTPURL?
         /// Connections of all hosts together. Default 1,000.
         public var maximumConnections = 1_000
         /// Connections to one origin (scheme, host and port). Default 100.
@@ -20,7 +23,8 @@ extension HTTPClient {
         public var firstByteTimeout = Duration.seconds(60)
         /// The longest wait for the next bytes of a response, and for the server to take more of a request. Default 60 s.
         public var readTimeout = Duration.seconds(60)
-        /// For a whole request, from the wait for a connection to the last byte, redirects included. Default: none.
+        /// For a whole request, from the wait for a connection to the last byte, redirects included. What a rate limit takes is
+        /// not part of it. Default: none.
         public var totalTimeout: Duration?
         /// How long an unused connection is kept. Default 60 s.
         public var idleTimeout = Duration.seconds(60)

@@ -68,13 +68,12 @@ extension HTTPClient {
         _ times: ExchangeTimes
     ) async throws -> HTTPClientResponse {
         var trail = RedirectTrail(configuration)
-        var (hop, response) = (request, first)
+        var (hop, response, times) = (request, first, times)
         while RedirectPolicy.leads(response.status, response.headerFields) {
             hop = try next(after: hop, response.status, response.headerFields, &trail, times)
-            response = try await run(exchange(for: hop, trail, times), to: hop.url) {
-                exchange in
-                try await exchange.collect(upTo: maximum)
-            }
+            let exchange = exchange(for: hop, trail, times)
+            response = try await run(exchange, to: hop.url) { exchange in try await exchange.collect(upTo: maximum) }
+            times = exchange.times
         }
         response.history = trail.history
         return response

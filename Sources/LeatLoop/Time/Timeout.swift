@@ -2,8 +2,33 @@ public import LeatReactor
 
 /// A ``withTimeout(_:_:)`` or ``withDeadline(_:_:)`` ran out.
 public struct TimeoutError: Error, Hashable, Sendable, CustomStringConvertible {
-    public init() {}
-    public var description: String { "the deadline passed" }
+    /// What was going on when it did, if the body has said so: an HTTP request names its phase.
+    public let detail: String?
+
+    public init(detail: String? = nil) { self.detail = detail }
+
+    /// For example `the deadline passed (timeout: first byte took longer than 2.0 seconds …)`.
+    public var description: String { "the deadline passed" + (detail.map { " (\($0))" } ?? "") }
+}
+
+/// An error that says that time ran out. Where it was the time of a ``withDeadline(_:_:)`` around it, that throws
+/// ``TimeoutError`` in its place.
+package protocol TimeLimitError: Error {
+    var isTimeout: Bool { get }
+}
+
+/// The deadlines of the scopes around a task.
+package enum DeadlineScope {
+    @TaskLocal package static var deadline: LoopInstant?
+}
+
+extension EventLoop {
+    /// The earliest deadline of the ``withDeadline(_:_:)`` and ``withTimeout(_:_:)`` around the caller, or nil: trio's
+    /// `current_effective_deadline`. HTTP requests and retries do not wait beyond it.
+    public static var currentDeadline: LoopInstant? { DeadlineScope.deadline }
+
+    /// As ``currentDeadline``, and next to free while no task of the loop has one.
+    package var scopedDeadline: LoopInstant? { deadlineScopes > 0 ? DeadlineScope.deadline : nil }
 }
 
 /// Runs `body`, and cancels it once `duration` has passed: asyncio's `timeout`.
@@ -19,12 +44,18 @@ public func withTimeout<T>(_ duration: Duration, _ body: @escaping () async thro
 /// Runs `body`, and cancels it once `deadline` has passed on its loop's clock: asyncio's `timeout_at`.
 /// See ``withTimeout(_:_:)``.
 public func withDeadline<T>(_ deadline: LoopInstant, _ body: @escaping () async throws -> T) async throws -> T {
-    let spot = ParkingSpot(loop: .current)
-    defer { spot.disarm() }
+    let loop = EventLoop.current
+    let spot = ParkingSpot(loop: loop)
+    loop.deadlineScopes += 1
+    defer {
+        loop.deadlineScopes -= 1
+        spot.disarm()
+    }
+    let effective = min(deadline, loop.scopedDeadline ?? .distantFuture)
     let call = ScopedCall(unsafeBitCast(body, to: ScopedCall<T>.Body.self))
     let wake = await withTaskGroup(of: Void.self) { group in
         group.addTask {
-            await call.run()
+            await DeadlineScope.$deadline.withValue(effective) { await call.run() }
             spot.wake(.ready)
         }
         let wake = await spot.parkCancellably(.childTask, until: deadline)
@@ -33,7 +64,10 @@ public func withDeadline<T>(_ deadline: LoopInstant, _ body: @escaping () async 
         return wake
     }
     let result = call.result!
-    if wake == .deadline, case .failure(let error) = result, error is CancellationError { throw TimeoutError() }
+    if case .failure(let error) = result, loop.clock.now >= deadline {
+        if wake == .deadline, error is CancellationError { throw TimeoutError() }
+        if let limit = error as? any TimeLimitError, limit.isTimeout { throw TimeoutError(detail: "\(error)") }
+    }
     return try result.get()
 }
 
