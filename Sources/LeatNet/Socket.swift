@@ -20,7 +20,7 @@ package final class Socket: PollSource, @unchecked Sendable {
     /// Made when a write first has to wait; most sockets never do.
     @exclusivity(unchecked) private var writeSpotIfAny: ParkingSpot?
     /// Whether a task that waits to write is also woken by what arrives.
-    package var readabilityWakesWriter = false
+    @exclusivity(unchecked) package var readabilityWakesWriter = false
     /// Set by ``cancelWaits()``: every wait ends at once.
     @exclusivity(unchecked) private var isCancelled = false
 

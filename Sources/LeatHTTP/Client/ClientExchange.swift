@@ -14,7 +14,7 @@ final class ClientExchange {
     private let callerAcceptsAnyCoding: Bool
     /// Outlives the exchange: it is what runs it.
     private unowned(unsafe) let client: HTTPClient
-    private(set) var times: ExchangeTimes
+    @exclusivity(unchecked) private(set) var times: ExchangeTimes
     @exclusivity(unchecked) private var http: HTTPConnection!
     /// The connection's, which keeps it alive.
     @exclusivity(unchecked) private unowned(unsafe) var origin: OriginPool!
