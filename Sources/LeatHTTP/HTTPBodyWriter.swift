@@ -9,6 +9,8 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     private let isChunked: Bool
     /// Bytes still owed to the announced length; nil if none was announced.
     private var owed: Int?
+    /// What is sent behind the last chunk.
+    private var trailers = HTTPFields()
     /// The longest wait for the peer to take more, in nanoseconds.
     private let writeTimeout: Int64
 
@@ -48,6 +50,26 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         try await write(Array(text.utf8))
     }
 
+    /// Has these fields sent behind the body (RFC 9110 §6.5), after those of earlier calls: what is known only at the end, such as
+    /// a checksum. A `Trailer` among the header fields can announce them (§6.6.2); a recipient may ignore them all the same.
+    ///
+    /// Only a chunked body, one without a length, can have trailers. One for a client of HTTP/1.0 is not chunked, which its
+    /// writer cannot know: there they are left out.
+    ///
+    /// Throws ``HTTPError`` of kind `.invalidRequest` if the body has a length, or a field cannot be sent or may not stand there:
+    /// `Content-Length`, `Transfer-Encoding`, `Host`.
+    public func addTrailers(_ fields: HTTPFields) throws(HTTPError) {
+        do throws(HTTPEncodingError) {
+            try HTTPEncoder.check(trailers: fields)
+        } catch {
+            throw HTTPError(.invalidRequest, "\(error)", underlying: error)
+        }
+        guard owed == nil else {
+            throw HTTPError(.invalidRequest, "a body with a length cannot have trailers")
+        }
+        for field in fields { trailers.append(field) }
+    }
+
     /// Writes another body as a part of this one. Throws `.bodyLength` if it does not keep to its own length: the next part
     /// cannot make up for it.
     func write(_ part: HTTPBody) async throws {
@@ -83,7 +105,7 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     /// Writes the end of the body. Throws `.bodyLength` if it is shorter than announced.
     package func finish() async throws {
         try checkNothingIsOwed()
-        if isChunked { try HTTPEncoder.appendLastChunk(to: &connection.output) }
+        if isChunked { try HTTPEncoder.appendLastChunk(trailers: trailers, to: &connection.output) }
         try await flush()
     }
 
