@@ -90,6 +90,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "doc-upgrade",
+            dependencies: leat,
+            path: "docs/code/Upgrade",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "doc-internals",
             dependencies: leat + ["CLinux"],
             path: "docs/code/Internals",
@@ -115,7 +121,7 @@ let package = Package(
             name: "LeatCommandTests",
             dependencies: [
                 "Leat", "LeatCommand", "LeatHTTP", "one-thread", "doc-readme", "doc-start", "doc-forms",
-                "doc-internals", "doc-proxies",
+                "doc-internals", "doc-proxies", "doc-upgrade",
             ],
             swiftSettings: settings
         ),
