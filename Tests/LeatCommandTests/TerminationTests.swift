@@ -33,7 +33,7 @@ struct TerminationTests {
     @Test func aSignalThatIsRepeatedWithinASecondIsOne() {
         let result = serve(
             """
-            print(signals(0.5) >= 0.5)
+            print(signals(0.3) >= 0.3)
             s.sendall(b"2")
             print(s.recv(65536).split(b"\\r\\n")[0].decode())
             """

@@ -33,11 +33,13 @@ final class PythonPeer {
         fputs(beginning + program + "\n", file)
         fclose(file)
         process = PeerProcess("python3 \(directory)/peer.py")
-        // Opening waits until the program writes.
-        let pipe = fopen("\(directory)/port", "r")!
-        defer { fclose(pipe) }
-        var text = [CChar](repeating: 0, count: 16)
-        port = fgets(&text, 16, pipe).flatMap { UInt16(String(cString: $0)) } ?? 0
+        let pipe = open("\(directory)/port", O_RDONLY | O_NONBLOCK)
+        defer { close(pipe) }
+        var interest = pollfd(fd: pipe, events: Int16(POLLIN), revents: 0)
+        poll(&interest, 1, 20_000)
+        var text = [UInt8](repeating: 0, count: 16)
+        let count = read(pipe, &text, text.count)
+        port = UInt16(String(decoding: text[..<max(0, count)], as: UTF8.self)) ?? 0
     }
 
     deinit {

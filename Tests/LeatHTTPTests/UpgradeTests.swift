@@ -298,6 +298,24 @@ struct UpgradeTests {
         }
     }
 
+    @Test func aCancelledWriteIsTheLast() throws {
+        try runHTTPLoop {
+            let (_, run, url) = try serve { _, _ in
+                .upgrade(to: "echo") { _ in try await sleep(for: .seconds(100)) }
+            }
+            try await HTTPClient().upgrade(request(url), to: "echo") { _, stream in
+                await #expect(throws: TimeoutError.self) {
+                    try await withTimeout(.seconds(1)) {
+                        try await stream.write([UInt8](repeating: 1, count: 64 << 20))
+                    }
+                }
+                let error = await #expect(throws: HTTPError.self) { try await stream.write("x") }
+                #expect(error?.kind == .invalidRequest)
+            }
+            run.cancel()
+        }
+    }
+
     // MARK: The server
 
     /// Sends bytes in pieces, and reads to the end.
@@ -315,7 +333,7 @@ struct UpgradeTests {
         return String(decoding: answer, as: UTF8.self)
     }
 
-    private let offer = "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, upgrade\r\nUpgrade: other, Echo\r\n\r\n"
+    private let offer = "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, upgrade\r\nUpgrade: other ,\tEcho\r\n\r\n"
 
     @Test func whatFollowsTheRequestBelongsToTheNewProtocolWhereverItIsCut() throws {
         try runHTTPLoop {

@@ -29,8 +29,8 @@ extension HTTPClient {
         _ handler: (HTTPResponse, HTTPUpgradedStream) async throws -> R
     ) async throws -> R {
         guard HTTPFields.isProtocol(protocolName), request.method != .connect else {
-            let subject = request.method == .connect ? "a CONNECT request" : protocolName.debugDescription
-            throw HTTPError(.invalidRequest, "\(subject) cannot be upgraded to")
+            let subject = request.method == .connect ? "CONNECT" : protocolName.debugDescription
+            throw HTTPError(.invalidRequest, "\(subject) is not for upgrades")
         }
         var trail = RedirectTrail(configuration)
         var hop = try HTTPClientRequest(request, body)
@@ -80,8 +80,9 @@ extension ClientExchange {
         _ response: HTTPResponse
     ) async throws -> HTTPUpgradedStream {
         guard response.headerFields.announcesUpgrade(to: protocolName) else {
-            let other = response.headerFields[.upgrade].map { $0.debugDescription } ?? "nothing it names"
-            throw HTTPError(.malformed, "the server switched to \(other), and was asked for \(protocolName)")
+            let (name, options) = (response.headerFields[.upgrade] ?? "", response.headerFields[.connection] ?? "")
+            let said = "Upgrade: \(name.debugDescription), Connection: \(options.debugDescription)"
+            throw HTTPError(.malformed, "the server was asked for \(protocolName), and switched with \(said)")
         }
         // The rest of the request could not be told from the new protocol (RFC 9110 §7.8).
         guard !isCutShort, !http.hasUnsent else {

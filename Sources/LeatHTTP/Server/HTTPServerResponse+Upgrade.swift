@@ -10,12 +10,13 @@ extension HTTPServerResponse {
     ///
     /// A client that has not asked for this protocol is answered with 426 (RFC 9110 §15.5.22) instead. While the server shuts
     /// down the answer is 503, and an upgraded connection counts as a request under way: it is cancelled at the end of the
-    /// configuration's `shutdownTimeout`. The handler has to read the body of the request, if it is longer than 256 KiB.
+    /// configuration's `shutdownTimeout`. A request body that is longer than 256 KiB, or that the client holds back until it is
+    /// asked for it, has to be read before: otherwise the answer is 500.
     ///
     /// - Parameters:
     ///   - protocolName: One protocol, `name` or `name/version`. Letters may differ in case from what the client wrote.
     ///   - headerFields: What the protocol wants to say besides, such as `Sec-WebSocket-Accept`.
-    ///   - takeOver: What it throws is not reported; with a connection that breaks it is as much as with one that ends.
+    ///   - takeOver: An error that it throws ends the connection, and goes no further.
     public static func upgrade(
         to protocolName: String,
         headerFields: HTTPFields = HTTPFields(),

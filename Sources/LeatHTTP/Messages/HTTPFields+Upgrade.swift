@@ -18,19 +18,20 @@ extension HTTPFields {
     func offersUpgrade(to name: String) -> Bool {
         guard contains(token: "upgrade", in: .connection) else { return false }
         return self[values: .upgrade].contains { value in
-            value.split(separator: ",").contains { Self.isSame($0, name) }
+            value.utf8.split(separator: ASCII.comma).contains { Self.isSame($0, name) }
         }
     }
 
     /// Whether `Upgrade` names this protocol and no other, and `Connection` the field.
     func announcesUpgrade(to name: String) -> Bool {
         let values = self[values: .upgrade]
-        return values.count == 1 && contains(token: "upgrade", in: .connection) && Self.isSame(values[0][...], name)
+        return values.count == 1 && contains(token: "upgrade", in: .connection)
+            && Self.isSame(values[0].utf8[...], name)
     }
 
-    private static func isSame(_ element: Substring, _ name: String) -> Bool {
-        let bytes = element.utf8.drop { ASCII.isWhitespace($0) }
-        let count = bytes.reversed().drop { ASCII.isWhitespace($0) }.count
+    private static func isSame(_ element: Substring.UTF8View, _ name: String) -> Bool {
+        let bytes = element.drop(while: ASCII.isWhitespace)
+        let count = bytes.reversed().drop(while: ASCII.isWhitespace).count
         return bytes.prefix(count).elementsEqual(name.utf8) { ASCII.lowercase($0) == ASCII.lowercase($1) }
     }
 }
