@@ -132,7 +132,7 @@ struct UpgradePeerTests {
 
     @Test(.enabled(if: TLSFixtures.isAvailable, "the openssl command is not installed"))
     func bothDirectionsFlowAtOnceOverTLS() throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             var configuration = HTTPServer.Configuration()
             configuration.tls = TLSConfiguration(
                 certificateChainFile: TLSFixtures.shared.path("good.pem"),

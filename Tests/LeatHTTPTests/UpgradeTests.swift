@@ -43,7 +43,7 @@ struct UpgradeTests {
     // MARK: The client
 
     @Test func theRequestAsksForTheUpgradeOnce() throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let server = try ScriptedServer([[switching]])
             let fields: HTTPFields = [.connection: "keep-alive", .upgrade: "other", .init("X-Key")!: "k"]
             try await HTTPClient().upgrade(request(server.url, fields), to: "echo") { _, _ in }
@@ -57,7 +57,7 @@ struct UpgradeTests {
 
     @Test(arguments: [false, true])
     func whatArrivesBehindTheHeadIsReadFirst(splitting: Bool) throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let answer = "HTTP/1.1 103 Early Hints\r\n\r\n\(switching)first, then the end"
             let server = try ScriptedServer([[answer]], splitting: splitting)
             try await HTTPClient().upgrade(request(server.url), to: "echo") { response, stream in
@@ -104,7 +104,7 @@ struct UpgradeTests {
     }
 
     @Test func aConnectionOnWhichAnUpgradeWasRefusedServesTheNextRequest() throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno"
             let server = try ScriptedServer([[refusal, switching + "hello"], [ok]])
             let client = HTTPClient()
@@ -127,7 +127,7 @@ struct UpgradeTests {
         "Upgrade: echo/2\r\nConnection: Upgrade\r\n", "Upgrade:\r\nConnection: Upgrade\r\n", "",
     ])
     func aSwitchToSomethingElseIsRefused(fields: String) throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let server = try ScriptedServer([["HTTP/1.1 101 Switching Protocols\r\n\(fields)\r\n"], [ok]])
             let client = HTTPClient()
             let error = await #expect(throws: HTTPError.self) {
@@ -139,7 +139,7 @@ struct UpgradeTests {
     }
 
     @Test func aSwitchThatNobodyCanUseIsMalformed() throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let server = try ScriptedServer([[switching], [switching], [ok]])
             let client = HTTPClient()
             let plain = await #expect(throws: HTTPError.self) { _ = try await client.get(server.url) }
@@ -184,7 +184,7 @@ struct UpgradeTests {
     }
 
     @Test func redirectsAreFollowedFirst() throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let (server, _, url) = try serve { request, _ in
                 if request.path == "/x" { return .init(status: .found, headerFields: [.location: "/y"]) }
                 return .upgrade(to: "echo", echo)
@@ -200,7 +200,7 @@ struct UpgradeTests {
     }
 
     @Test func aStreamIsOfNoUseAfterItsClosure() throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let (server, run, url) = try serve()
             let (stream, left) = try await HTTPClient().upgrade(request(url), to: "echo") { _, stream in
                 let left = onLoop { try await stream.read() }
@@ -274,7 +274,7 @@ struct UpgradeTests {
     }
 
     @Test func bothDirectionsFlowAtOnce() throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let (_, _, url) = try serve()
             let size = 8 << 20
             let sum = try await HTTPClient().upgrade(request(url), to: "echo") { _, stream in
@@ -336,7 +336,7 @@ struct UpgradeTests {
     private let offer = "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, upgrade\r\nUpgrade: other ,\tEcho\r\n\r\n"
 
     @Test func whatFollowsTheRequestBelongsToTheNewProtocolWhereverItIsCut() throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let (server, _, _) = try serve()
             let bytes = offer + "\r\nGET / HTTP/1.1\r\n"
             for cut in 0...bytes.utf8.count {
@@ -347,7 +347,7 @@ struct UpgradeTests {
     }
 
     @Test func requestsBeforeTheUpgradeAreAnsweredBeforeIt() throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let (server, _, _) = try serve { request, _ in
                 request.path == "/plain" ? .init(body: .text("plain")) : .upgrade(to: "echo", echo)
             }
@@ -374,7 +374,7 @@ struct UpgradeTests {
         ("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: echo\r\n", "101"),
     ])
     func anUpgradeThatCannotBeIsAnsweredInstead(head: String, status: String) throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let (server, _, _) = try serve { request, _ in
                 switch request.path {
                 case "/bare": .init(status: .switchingProtocols, headerFields: [.upgrade: "echo"])
@@ -391,7 +391,7 @@ struct UpgradeTests {
     }
 
     @Test func theBodyOfTheRequestComesBeforeTheUpgrade() throws {
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let (server, _, url) = try serve { request, body in
                 let text = request.path == "/drop" ? "" : try await body.text(upTo: 100)
                 return .upgrade(to: "echo", headerFields: [.init("X-Body")!: text], echo)
@@ -414,7 +414,7 @@ struct UpgradeTests {
 
     @Test func aHandlerThatThrowsOrReturnsEndsTheConnection() throws {
         struct Failure: Error {}
-        try runHTTPLoop {
+        try runHTTPLoop(realTime: true) {
             let (server, run, url) = try serve { request, _ in
                 .upgrade(to: "echo") { stream in
                     try await stream.write("last words")
