@@ -44,7 +44,7 @@ extension HTTPClient {
                     guard response.status == .switchingProtocols else {
                         return Answer<R>.refused(response, await body.beginning)
                     }
-                    let stream = try await exchange.switchProtocols(to: protocolName, response)
+                    let stream = try exchange.switchProtocols(to: protocolName, response)
                     defer { stream.invalidate() }
                     return .switched(try await handler(response, stream))
                 }
@@ -78,7 +78,7 @@ extension ClientExchange {
     fileprivate func switchProtocols(
         to protocolName: String,
         _ response: HTTPResponse
-    ) async throws -> HTTPUpgradedStream {
+    ) throws -> HTTPUpgradedStream {
         guard response.headerFields.announcesUpgrade(to: protocolName) else {
             let (name, options) = (response.headerFields[.upgrade] ?? "", response.headerFields[.connection] ?? "")
             let said = "Upgrade: \(name.debugDescription), Connection: \(options.debugDescription)"
