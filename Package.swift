@@ -97,6 +97,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "doc-upgrade",
+            dependencies: leat,
+            path: "docs/code/Upgrade",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "doc-internals",
             dependencies: leat + ["CLinux"],
             path: "docs/code/Internals",
@@ -122,7 +128,7 @@ let package = Package(
             name: "LeatCommandTests",
             dependencies: [
                 "Leat", "LeatCommand", "LeatHTTP", "one-thread", "large-bodies", "doc-readme", "doc-start",
-                "doc-forms", "doc-internals", "doc-proxies",
+                "doc-forms", "doc-internals", "doc-proxies", "doc-upgrade",
             ],
             swiftSettings: settings
         ),

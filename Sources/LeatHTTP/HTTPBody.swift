@@ -10,10 +10,19 @@ public struct HTTPBody: Sendable {
     package final class Producer: Sendable {
         fileprivate let isReplayable: Bool
         private let produce: @Sendable (HTTPBodyWriter) async throws -> Void
+        /// For a 101 response: what goes on with the connection.
+        let takeOver: (@Sendable (HTTPUpgradedStream) async throws -> Void)?
 
         fileprivate init(isReplayable: Bool, _ produce: @escaping @Sendable (HTTPBodyWriter) async throws -> Void) {
             self.isReplayable = isReplayable
             self.produce = produce
+            takeOver = nil
+        }
+
+        init(takeOver: @escaping @Sendable (HTTPUpgradedStream) async throws -> Void) {
+            isReplayable = false
+            produce = { _ in throw HTTPError(.invalidRequest, "an upgrade is no body: its response has status 101") }
+            self.takeOver = takeOver
         }
 
         package func callAsFunction(_ writer: HTTPBodyWriter) async throws { try await produce(writer) }

@@ -10,6 +10,8 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     /// Bytes still owed to the announced length; nil if none was announced.
     private var owed: Int?
     private let times: ExchangeTimes
+    /// What is sent behind the last chunk.
+    private var trailers = HTTPFields()
     /// Why nothing more can be written. After a failed write nobody knows how much of it was sent.
     private var failure: (any Error)?
     private var isWriting = false
@@ -50,6 +52,26 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     /// Writes the UTF-8 of `text`.
     public func write(_ text: String) async throws {
         try await write(Array(text.utf8))
+    }
+
+    /// Has these fields sent behind the body (RFC 9110 §6.5), after those of earlier calls: what is known only at the end, such as
+    /// a checksum. A `Trailer` among the header fields can announce them (§6.6.2); a recipient may ignore them all the same.
+    ///
+    /// Only a chunked body, one without a length, can have trailers. One for a client of HTTP/1.0 is not chunked, which its
+    /// writer cannot know: there they are left out.
+    ///
+    /// Throws ``HTTPError`` of kind `.invalidRequest` if the body has a length, or a field cannot be sent or may not stand there:
+    /// `Content-Length`, `Transfer-Encoding`, `Host`.
+    public func addTrailers(_ fields: HTTPFields) throws(HTTPError) {
+        do throws(HTTPEncodingError) {
+            try HTTPEncoder.check(trailers: fields)
+        } catch {
+            throw HTTPError(.invalidRequest, "\(error)", underlying: error)
+        }
+        guard owed == nil else {
+            throw HTTPError(.invalidRequest, "a body with a length cannot have trailers")
+        }
+        for field in fields { trailers.append(field) }
     }
 
     /// Writes another body as a part of this one. Throws `.bodyLength` if it does not keep to its own length: the next part
@@ -97,7 +119,7 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     package func finish() async throws {
         try checkReadiness()
         try checkNothingIsOwed()
-        if isChunked { try HTTPEncoder.appendLastChunk(to: &connection.output) }
+        if isChunked { try HTTPEncoder.appendLastChunk(trailers: trailers, to: &connection.output) }
         try await send([])
     }
 

@@ -84,7 +84,8 @@ enum Help {
           --cert FILE  the certificate chain, as PEM: https is served; needs --key
           --key FILE   the certificate's key, as PEM without a passphrase
 
-        Prints the address once it listens. SIGINT and SIGTERM end it when the requests under way are answered.
+        Prints the address once it listens. SIGINT and SIGTERM end it when the requests under way are answered,
+        and at once if another comes more than a second later.
         exit status: 0 ended by a signal, 1 it could not listen, 2 the command line is wrong
         """
 

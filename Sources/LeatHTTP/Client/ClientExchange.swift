@@ -6,7 +6,7 @@ import LeatReactor
 final class ClientExchange {
     // The parts of the request, rather than an `HTTPRequest`, which is six references to copy.
     private let method: HTTPRequest.Method
-    private let url: HTTPURL
+    let url: HTTPURL
     private let headerFields: HTTPFields
     private let content: HTTPBody
     /// Whether the request has no fields of its own, and gets the lines that lie ready for its origin.
@@ -15,7 +15,7 @@ final class ClientExchange {
     /// Outlives the exchange: it is what runs it.
     private unowned(unsafe) let client: HTTPClient
     @exclusivity(unchecked) private(set) var times: ExchangeTimes
-    @exclusivity(unchecked) private var http: HTTPConnection!
+    @exclusivity(unchecked) private(set) var http: HTTPConnection!
     /// The connection's, which keeps it alive.
     @exclusivity(unchecked) private unowned(unsafe) var origin: OriginPool!
     @exclusivity(unchecked) private var receivedBefore = 0
@@ -30,7 +30,9 @@ final class ClientExchange {
     /// Whether the head of the final response is there.
     @exclusivity(unchecked) private var hasHead = false
     /// Whether part of the request was not sent, so that the connection is of no more use.
-    private var isCutShort = false
+    private(set) var isCutShort = false
+    /// Whether the caller can make use of a connection that is no longer HTTP; see ``HTTPClient/upgrade(_:to:body:_:)``.
+    @exclusivity(unchecked) var mayUpgrade = false
     /// Whether the server lets the connection serve another request.
     @exclusivity(unchecked) private var serverKeepsAlive = false
     @exclusivity(unchecked) private var isComplete = false
@@ -237,7 +239,7 @@ final class ClientExchange {
     private func takeHead(_ http: HTTPConnection) throws -> Bool {
         let head = http.parser.takeResponseHead()
         if head.isInterim { return false }
-        guard head.framing != .tunnel else {
+        guard head.framing != .tunnel || mayUpgrade else {
             throw HTTPError(.malformed, "the server switched protocols unasked (\(head.response.status.code))")
         }
         status = head.response.status

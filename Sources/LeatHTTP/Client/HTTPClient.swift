@@ -100,22 +100,36 @@ public final class HTTPClient: @unchecked Sendable {
         body: HTTPBody = .none,
         _ handler: (HTTPResponse, HTTPBodyReader) async throws -> R
     ) async throws -> R {
-        let url: HTTPURL
-        do throws(HTTPURL.ParseError) {
-            url = try HTTPURL(
-                parsing: "\(request.scheme ?? "http")://\(request.authority ?? "")\(request.path ?? "/")"
-            )
-        } catch {
-            throw HTTPError(.invalidRequest, "\(error)", underlying: error)
+        try await stream(try HTTPClientRequest(request, body), mayUpgrade: false) { _, response, body, _ in
+            try await handler(response, body)
         }
+    }
+
+    /// Sends a request and streams the response; see ``perform(_:body:_:)``.
+    public func perform<R>(
+        _ request: HTTPClientRequest,
+        _ handler: (HTTPResponse, HTTPBodyReader) async throws -> R
+    ) async throws -> R {
+        try await stream(request, mayUpgrade: false) { _, response, body, _ in try await handler(response, body) }
+    }
+
+    /// Sends a request, follows where it is redirected to, and hands the last response to `handler`.
+    func stream<R>(
+        _ request: HTTPClientRequest,
+        mayUpgrade: Bool,
+        _ handler: (ClientExchange, HTTPResponse, HTTPBodyReader, RedirectTrail) async throws -> R
+    ) async throws -> R {
         var trail = RedirectTrail(configuration)
-        var hop = HTTPClientRequest(request.method, url, headerFields: request.headerFields, body: body)
-        var times = begin(request.method, url)
+        var hop = request
+        var times = begin(request.method, request.url)
         do {
             while true {
                 let exchange = exchange(for: hop, trail, times)
+                exchange.mayUpgrade = mayUpgrade
                 let outcome = try await run(exchange, to: hop.url) { exchange in
-                    try await exchange.stream(followingRedirects: followsRedirects, to: handler)
+                    try await exchange.stream(followingRedirects: followsRedirects) { response, body in
+                        try await handler(exchange, response, body, trail)
+                    }
                 }
                 times = exchange.times
                 switch outcome {

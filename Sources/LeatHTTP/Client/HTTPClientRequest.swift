@@ -18,4 +18,15 @@ public struct HTTPClientRequest: Sendable {
         self.headerFields = headerFields
         self.body = body
     }
+
+    /// The request with this head. Throws ``HTTPError`` of kind `.invalidRequest` if that names no URL.
+    init(_ head: HTTPRequest, _ body: HTTPBody) throws(HTTPError) {
+        let url: HTTPURL
+        do throws(HTTPURL.ParseError) {
+            url = try HTTPURL(parsing: "\(head.scheme ?? "http")://\(head.authority ?? "")\(head.path ?? "/")")
+        } catch {
+            throw HTTPError(.invalidRequest, "\(error)", underlying: error)
+        }
+        self.init(head.method, url, headerFields: head.headerFields, body: body)
+    }
 }

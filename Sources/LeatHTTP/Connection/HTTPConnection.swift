@@ -15,7 +15,7 @@ package final class HTTPConnection: LoopConnection {
     package let loop: EventLoop
     /// Whether waits look out for the cancellation of their task. A client's do, for a task may end with one request; a
     /// server cancels its connections itself, by ``Socket/cancelWaits()``, and saves the handler.
-    private let waitsCancellably: Bool
+    @exclusivity(unchecked) package var waitsCancellably: Bool
     @exclusivity(unchecked) package var parser: HTTPParser
     /// Bytes to send; ``flush(timeout:deadline:)`` sends them.
     @exclusivity(unchecked) package var output: [UInt8] = []
@@ -291,6 +291,13 @@ package final class HTTPConnection: LoopConnection {
     /// Thrown by what sends once ``inputStopsSending`` has said so.
     package struct SendingStopped: Error {}
 
+    /// Takes up to `maximum` bytes that were received and not parsed: of another protocol, they are as good as any.
+    package func takeUnparsed(upTo maximum: Int) -> [UInt8] {
+        let count = min(maximum, window.count)
+        defer { window = UnsafeRawBufferPointer(rebasing: window[count...]) }
+        return Array(window[..<count])
+    }
+
     /// Drops what was received and not parsed.
     package func discardUnparsed() {
         window = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -306,6 +313,19 @@ package final class HTTPConnection: LoopConnection {
     package func abort() {
         socket.discardUnsentOnClose()
         socket.close()
+    }
+
+    /// Ends the sending direction once the peer has been told so in terms of TLS: without that farewell it could not tell the
+    /// end from a connection that was cut.
+    package func finishWriting(until deadline: LoopInstant) async throws {
+        tls?.sendCloseNotify()
+        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        while let tls, case let result = tls.trySend(nothing), result < 0 {
+            guard result == -Int(EAGAIN) else { throw failure(result, "write") }
+            try await socket.waitWritable(until: deadline, cancellably: waitsCancellably).check("write")
+            if socket.isClosed { throw NetworkError.closed("write") }
+        }
+        socket.finishWriting()
     }
 
     package func close() {

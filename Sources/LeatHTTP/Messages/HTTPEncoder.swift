@@ -193,11 +193,8 @@ extension HTTPEncoder {
         append("\r\n", to: &output)
     }
 
-    /// Appends the last chunk, the trailer fields and the end of the body. `output` is unchanged if this throws.
-    package static func appendLastChunk(
-        trailers: HTTPFields = HTTPFields(),
-        to output: inout [UInt8]
-    ) throws(HTTPEncodingError) {
+    /// Checks fields that are to stand behind a body.
+    static func check(trailers: HTTPFields) throws(HTTPEncodingError) {
         for index in trailers.entries.indices {
             if let error = FramingFields.fault(in: trailers, at: index) { throw error }
             let isForbidden =
@@ -207,6 +204,14 @@ extension HTTPEncoder {
                 throw HTTPEncodingError(.forbiddenTrailer, fieldName: trailers.name(at: index).rawName)
             }
         }
+    }
+
+    /// Appends the last chunk, the trailer fields and the end of the body. `output` is unchanged if this throws.
+    package static func appendLastChunk(
+        trailers: HTTPFields = HTTPFields(),
+        to output: inout [UInt8]
+    ) throws(HTTPEncodingError) {
+        try check(trailers: trailers)
         append("0\r\n", to: &output)
         output.append(contentsOf: trailers.bytes)
         append("\r\n", to: &output)

@@ -187,6 +187,7 @@ final class ServerConnection: @unchecked Sendable {
     @inline(never)
     private func write(_ response: HTTPServerResponse, keepAlive: Bool) async throws -> Bool {
         let framing = framing(of: response)
+        if framing == .none, response.status.code < 200 { return try await switchProtocols(response, keepAlive) }
         let keepAlive = keepAlive && framing != .untilClose
         do throws(HTTPEncodingError) {
             try appendHead(response, framing: framing, keepAlive: keepAlive)
@@ -240,6 +241,42 @@ final class ServerConnection: @unchecked Sendable {
             additionalLines: response.headerFields.contains(.date) ? [] : server.date.line(now: loop.now),
             to: &http.output
         )
+    }
+
+    /// Switches to the protocol of the response, and returns false when that has ended. An upgrade that cannot be is answered
+    /// instead, with 426 if the client did not ask for it (RFC 9110 §15.5.22), and with 503 if the server is ending. The other
+    /// 1xx are no answer.
+    @inline(never)
+    private func switchProtocols(_ response: HTTPServerResponse, _ keepAlive: Bool) async throws -> Bool {
+        guard response.status == .switchingProtocols, case .stream(_, let producer) = response.body.content,
+            let takeOver = producer.takeOver, let name = response.headerFields[.upgrade]
+        else { return try await write(HTTPServerResponse(status: .internalServerError), keepAlive: keepAlive) }
+        guard head.offersUpgrade, head.request.headerFields.offersUpgrade(to: name) else {
+            var refusal = HTTPServerResponse(status: .upgradeRequired)
+            refusal.headerFields.setUpgrade(name)
+            return try await write(refusal, keepAlive: keepAlive)
+        }
+        if server.isShuttingDown {
+            return try await write(HTTPServerResponse(status: .serviceUnavailable), keepAlive: false)
+        }
+        // A request body that is still to come could not be told from the new protocol.
+        guard http.parser.phase == .startLine else {
+            return try await write(HTTPServerResponse(status: .internalServerError), keepAlive: false)
+        }
+        do throws(HTTPEncodingError) {
+            try HTTPEncoder.appendResponseHead(
+                HTTPResponse(status: response.status, headerFields: response.headerFields),
+                framing: .none,
+                to: &http.output
+            )
+        } catch {
+            return try await write(HTTPServerResponse(status: .internalServerError), keepAlive: keepAlive)
+        }
+        try await http.flush(timeout: server.writeTimeout)
+        let stream = HTTPUpgradedStream(http, writeTimeout: server.writeTimeout)
+        defer { stream.invalidate() }
+        try await takeOver(stream)
+        return false
     }
 
     /// Answers what is not a request, and ends the connection.

@@ -49,6 +49,19 @@ func inBulk(_ client: HTTPClient, _ base: HTTPURL) async throws {
     print("\(batch.progress.finished) finished, \(batch.progress.failed) failed")
 }
 
+func withAChecksum(_ client: HTTPClient, _ url: HTTPURL, _ pieces: [[UInt8]]) async throws {
+    let body = HTTPBody.stream { writer in
+        var sum: UInt32 = 0
+        for piece in pieces {
+            for byte in piece { sum = sum &* 31 &+ UInt32(byte) }
+            try await writer.write(piece)
+        }
+        try writer.addTrailers([HTTPField.Name("X-Checksum")!: "\(sum)"])
+    }
+    let response = try await client.post(url, headerFields: [.trailer: "X-Checksum"], body: body)
+    print("trailers of the response:", response.trailers)
+}
+
 func asTheyCome(_ client: HTTPClient, _ url: HTTPURL) async throws {
     let request = HTTPRequest(method: .get, scheme: url.scheme, authority: url.authority, path: url.path)
     try await client.perform(request) { response, body in

@@ -19,6 +19,7 @@ import Leat
         await whatWentWrong(client, base)
         try await again(client, base)
         try await inBulk(client, base)
+        try await withAChecksum(client, HTTPURL("http://\(address)/count")!, [[1, 2], [3]])
         try await asTheyCome(client, base)
         try await offTheLoop()
         try await echo()
