@@ -96,6 +96,13 @@ let package = Package(
             path: "docs/code/Proxies",
             swiftSettings: settings
         ),
+        .executableTarget(name: "doc-tls", dependencies: leat, path: "docs/code/TLS", swiftSettings: settings),
+        .executableTarget(
+            name: "doc-observing",
+            dependencies: leat,
+            path: "docs/code/Observing",
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "doc-internals",
             dependencies: leat + ["CLinux"],
@@ -122,7 +129,7 @@ let package = Package(
             name: "LeatCommandTests",
             dependencies: [
                 "Leat", "LeatCommand", "LeatHTTP", "one-thread", "large-bodies", "doc-readme", "doc-start",
-                "doc-forms", "doc-internals", "doc-proxies",
+                "doc-forms", "doc-internals", "doc-observing", "doc-proxies", "doc-tls",
             ],
             swiftSettings: settings
         ),
