@@ -97,6 +97,16 @@ struct DocumentationTests {
         }
     }
 
+    @Test func thePhrasebookHasNoEmptyCell() throws {
+        let page = try #require(Repository.pages.first { $0.path.hasSuffix("/start.md") })
+        let rows = page.lines.filter { $0.hasPrefix("|") }
+        #expect(rows.count > 40)
+        for row in rows {
+            let cells = row.dropFirst().dropLast().split(separator: "|", omittingEmptySubsequences: false)
+            #expect(cells.count == 2 && cells.allSatisfy { $0.contains { $0 != " " } }, "\(row)")
+        }
+    }
+
     @Test func theProgramsOfTheGuideRun() {
         let run = ChildProgram.shell("timeout 20 $(dirname $LEAT)/doc-start")
         #expect(run.status == 0 && run.output.hasSuffix("echo: over and out\n"), "\(run.output)")
