@@ -15,7 +15,7 @@ struct TLSGuideTests {
         let result = ChildProgram.shell(
             """
             exec 2>&1; d=$(mktemp -d); trap 'rm -rf $d' EXIT; cd $d; PATH=$(dirname $LEAT):$PATH
-            leat serve --echo --port 0 > out & p=$!
+            : > out; leat serve --echo --port 0 > out & p=$!
             for i in $(seq 100); do grep -q listening out && break; sleep 0.05; done
             port=$(sed 's/.*:\\([0-9]*\\).*/\\1/' out); kill $p; wait $p
             cat > guide <<'X'
