@@ -96,6 +96,13 @@ let package = Package(
             path: "docs/code/Proxies",
             swiftSettings: settings
         ),
+        .executableTarget(name: "doc-tls", dependencies: leat, path: "docs/code/TLS", swiftSettings: settings),
+        .executableTarget(
+            name: "doc-observing",
+            dependencies: leat,
+            path: "docs/code/Observing",
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "doc-upgrade",
             dependencies: leat,
@@ -128,7 +135,7 @@ let package = Package(
             name: "LeatCommandTests",
             dependencies: [
                 "Leat", "LeatCommand", "LeatHTTP", "one-thread", "large-bodies", "doc-readme", "doc-start",
-                "doc-forms", "doc-internals", "doc-proxies", "doc-upgrade",
+                "doc-forms", "doc-internals", "doc-observing", "doc-proxies", "doc-tls", "doc-upgrade",
             ],
             swiftSettings: settings
         ),
