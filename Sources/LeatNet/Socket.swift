@@ -64,7 +64,8 @@ package final class Socket: PollSource, @unchecked Sendable {
             readSpot.wake(.ready)
             if readabilityWakesWriter { writeSpotIfAny?.wake(.ready) }
         }
-        if readiness.contains(.writable) {
+        // Whoever waits to write does so because it was not writable.
+        if readiness.contains(.writable), !isWritable {
             isWritable = true
             writeSpotIfAny?.wake(.ready)
         }

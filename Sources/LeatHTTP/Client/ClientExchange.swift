@@ -16,8 +16,6 @@ final class ClientExchange {
     private unowned(unsafe) let client: HTTPClient
     @exclusivity(unchecked) private(set) var times: ExchangeTimes
     @exclusivity(unchecked) private(set) var http: HTTPConnection!
-    /// The connection's, which keeps it alive.
-    @exclusivity(unchecked) private unowned(unsafe) var origin: OriginPool!
     @exclusivity(unchecked) private var receivedBefore = 0
     @exclusivity(unchecked) private var sentBefore = 0
     @exclusivity(unchecked) private var wasReused = false
@@ -63,9 +61,8 @@ final class ClientExchange {
     }
 
     /// The connection for the next attempt.
-    func use(_ connection: PooledConnection) {
+    private func use(_ connection: PooledConnection) {
         http = connection.http
-        origin = connection.origin
         hasBegun = false
         isCutShort = false
         receivedBefore = http.bytesReceived
@@ -101,12 +98,14 @@ final class ClientExchange {
     /// Up to this size a body is sent in the same system call as the head.
     private static var copiedSize: Int { 16384 }
 
-    /// Has the request sent if that needs no waiting. Otherwise returns false: ``finishSending()`` does the rest.
-    func trySend() throws -> Bool {
-        let http = http!
+    /// Has the request sent over a connection if that needs no waiting. Otherwise returns false: ``finishSending()`` does the
+    /// rest.
+    func trySend(over connection: PooledConnection) throws -> Bool {
+        use(connection)
+        let http = connection.http
         http.parser.expectResponse(to: method)
         do throws(HTTPEncodingError) {
-            try appendHead(to: http)
+            try appendHead(to: http, connection.origin)
         } catch {
             throw HTTPError(.invalidRequest, "\(error)", underlying: error)
         }
@@ -129,7 +128,7 @@ final class ClientExchange {
         body.count <= Self.copiedSize && !headerFields.contains(.expect)
     }
 
-    private func appendHead(to http: HTTPConnection) throws(HTTPEncodingError) {
+    private func appendHead(to http: HTTPConnection, _ origin: OriginPool) throws(HTTPEncodingError) {
         if isPlain {
             return try HTTPEncoder.appendPlainRequestHead(
                 method: method,
@@ -247,7 +246,9 @@ final class ClientExchange {
         responseFraming = head.framing
         serverKeepsAlive = head.keepAlive
         hasHead = true
-        times.observation?.note(.responseHeadReceived(head.response))
+        if let observation = times.observation {
+            observation.note(.responseHeadReceived(HTTPResponse(status: status, headerFields: responseFields)))
+        }
         if let cookies = client.configuration.cookies { cookies.store(responseFields, from: url) }
         // Nothing undoes the coding of a body if the caller has said which codings it wants.
         if head.hasContentEncoding, client.configuration.decompresses, callerAcceptsAnyCoding {

@@ -206,9 +206,8 @@ public final class HTTPClient: @unchecked Sendable {
             let idle = isRepeat ? nil : pool.idleConnection(to: origin)
             let connection =
                 if let idle { idle } else { try await pool.checkOut(origin, fresh: isRepeat, exchange.times) }
-            exchange.use(connection)
             do {
-                if !(try exchange.trySend()) { try await exchange.finishSending() }
+                if !(try exchange.trySend(over: connection)) { try await exchange.finishSending() }
                 let result = try await body(exchange)
                 exchange.account(to: &pool.metrics)
                 pool.checkIn(connection, reusable: exchange.leavesConnectionReusable)

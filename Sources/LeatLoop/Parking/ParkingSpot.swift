@@ -23,7 +23,8 @@ package enum Wake: UInt8, Sendable {
 /// is this class's business, and checked here.
 package final class ParkingSpot: LoopTimer, @unchecked Sendable {
     /// Unowned: whoever owns the spot owns the loop.
-    package unowned(unsafe) let loop: EventLoop
+    private let owner: Unmanaged<EventLoop>
+    package var loop: EventLoop { owner.takeUnretainedValue() }
     @exclusivity(unchecked) private var continuation: UnsafeContinuation<Wake, Never>?
     @exclusivity(unchecked) package private(set) var reason = WaitReason.sleep
     @exclusivity(unchecked) package private(set) var since = LoopInstant(nanoseconds: 0)
@@ -49,7 +50,7 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
     package internal(set) var isQueued = false
 
     package init(loop: EventLoop) {
-        self.loop = loop
+        owner = .passUnretained(loop)
     }
 
     /// Whether a task waits here.
@@ -86,7 +87,7 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
         self.reason = reason
         self.deadline = deadline
         ticket &+= 1
-        loop.waitBegins(self)
+        owner._withUnsafeGuaranteedRef { $0.waitBegins(self) }
         if ticket == cancelledTicket { wake(.cancelled) }
     }
 
@@ -94,7 +95,7 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
     package func wake(_ outcome: Wake) {
         guard let continuation else { return }
         self.continuation = nil
-        loop.waits.remove(self)
+        owner._withUnsafeGuaranteedRef { $0.waits.remove(self) }
         continuation.resume(returning: outcome)
     }
 
