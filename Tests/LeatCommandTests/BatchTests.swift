@@ -3,7 +3,7 @@ import Testing
 @testable import LeatCommand
 
 /// Runs that are limited, divided, interrupted and resumed, as a user sees them.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct BatchTests {
     /// Prints how many lines of JSON the files have, and how many ids.
     private static let tally = #"""

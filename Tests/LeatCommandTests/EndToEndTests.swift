@@ -3,7 +3,7 @@ import Testing
 @testable import LeatCommand
 
 /// The command as a user runs it, against peers that this project did not write.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EndToEndTests {
     @Test func aProgramOnTheLoopHasOneThread() {
         let result = ChildProgram.run(ChildProgram.path(of: "one-thread"), [])

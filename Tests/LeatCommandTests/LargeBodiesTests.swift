@@ -1,7 +1,7 @@
 import Testing
 
 /// In a process of its own, for the other tests use memory as well.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LargeBodiesTests {
     /// Four gibibytes, which no number of 32 bits can count, up and down, with a length and chunked.
     @Test func bodiesOfAnySizeTakeTheSameMemory() {

@@ -1,7 +1,7 @@
 import Testing
 
 /// The runs of docs/guides/tls.md, one after the other in one shell.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct TLSGuideTests {
     private static let guide = Repository.read(Repository.root + "/docs/guides/tls.md")
     private static let hasTools = ["openssl", "curl"].allSatisfy(ChildProgram.isInstalled)

@@ -1,6 +1,6 @@
 import Testing
 
-@Suite(.timeLimit(.minutes(1)), .enabled(if: ChildProgram.isInstalled("python3"), "python3 is not installed"))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: ChildProgram.isInstalled("python3"), "python3 is not installed"))
 struct TerminationTests {
     /// Begins a request to `leat serve` and does something to the process; prints what came of both.
     private func serve(_ program: String) -> ChildProgram {
