@@ -13,7 +13,7 @@ private final class Seen: @unchecked Sendable {
     var perPath: [String: Int] = [:]
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct BatchTests {
     /// A server that takes a second; `/n?k` answers 503 to its first k requests.
     private func server(_ seen: Seen) throws -> HTTPServer {

@@ -7,7 +7,7 @@ import Testing
 
 /// A task that is cancelled after any number of steps of its loop, wherever it then waits: afterwards nothing is left, and
 /// the next request on the same client succeeds.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CancellationTests {
     /// What is cancelled.
     enum Scenario: CaseIterable {

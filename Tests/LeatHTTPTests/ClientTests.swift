@@ -5,7 +5,7 @@ import LeatNet
 import LeatReactor
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ClientTests {
     @Test(arguments: [false, true])
     func everyFramingOfABodyIsUnderstood(splitting: Bool) throws {

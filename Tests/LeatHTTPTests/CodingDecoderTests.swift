@@ -2,7 +2,7 @@ import LeatHTTP
 import Testing
 
 /// Content codings, against what Python's zlib makes.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CodingDecoderTests {
     /// Coded bytes, their codings in the order of application, and what they stand for.
     static let samples: [([UInt8], [ContentCoding], [UInt8])] = [

@@ -2,7 +2,7 @@ import LeatHTTP
 import Testing
 
 /// Server-sent events, by the examples of the WHATWG's standard.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CodingEventsTests {
     struct Stream: Sendable {
         var text: String

@@ -2,7 +2,7 @@ import LeatHTTP
 import Testing
 
 /// Bodies as lines.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CodingLinesTests {
     private func lines(_ pieces: [[UInt8]], upTo maximum: Int = 65536) async throws -> [String] {
         try await withBody(pieces) { _, body in

@@ -8,7 +8,7 @@ private final class Turns: @unchecked Sendable {
 }
 
 /// Which decoder a response gets, and bodies that are decoded while they are read.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CodingResponseTests {
     /// The head of a response to a request of this method, as the parser makes it.
     private func head(

@@ -2,7 +2,7 @@ import LeatHTTP
 import Testing
 
 /// Media types, and text in other encodings than UTF-8.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CodingTextTests {
     // MARK: Media types
 

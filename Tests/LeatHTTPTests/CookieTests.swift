@@ -6,7 +6,7 @@ import Testing
 
 @testable import LeatHTTP
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CookieTests {
     private let jar = CookieJar(now: { 1_000_000_000 })
 

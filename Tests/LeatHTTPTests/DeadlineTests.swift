@@ -6,7 +6,7 @@ import LeatReactor
 import Testing
 
 /// Deadlines that come from around a request, and times that do not count.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DeadlineTests {
     @Test func aScopeThatRunsOutSaysWhatTheRequestWasDoing() throws {
         try runHTTPLoop {

@@ -9,7 +9,7 @@ private enum Sample {
     static let text = "hello, hello, hello, hello"
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DecompressionTests {
     private func answer(_ coding: String, _ body: [UInt8], chunked: Bool = false) -> [UInt8] {
         if chunked {

@@ -7,7 +7,7 @@ import LeatReactor
 import Testing
 
 /// A client against a server that misbehaves at every byte: afterwards nothing is left, and the next request succeeds.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct FaultTests {
     private static let answers = [
         "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world",

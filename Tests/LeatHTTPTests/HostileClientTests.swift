@@ -8,7 +8,7 @@ import Testing
 @testable import LeatHTTP
 
 /// A server whose clients pipeline, read slowly, close one half, or vanish, while its responses wait for the end of the turn.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct HostileClientTests {
     private static let large = (0..<5_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
 

@@ -8,7 +8,7 @@ import Testing
 @testable import LeatHTTP
 
 /// Peers and moments that could make connections, places or bytes end up where they do not belong.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MixupTests {
     private static let echo: HTTPServer.Handler = { request, body in
         HTTPServerResponse(body: .text("\(request.path!) \(try await body.text(upTo: 1 << 20))"))

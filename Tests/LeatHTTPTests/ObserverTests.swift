@@ -7,7 +7,7 @@ import Testing
 @testable import LeatHTTP
 
 /// What an observer is told, and what the metrics count.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ObserverTests {
     /// The events as words. Confined to the loop.
     private final class Log: @unchecked Sendable {

@@ -8,7 +8,7 @@ import Testing
 @testable import LeatHTTP
 
 /// Requests are sent at the end of the turn in which they were made.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PendingWriteTests {
     private func connection(to listener: TCPListener) async throws -> HTTPConnection {
         let socket = try await Socket.connect(to: listener.localAddress, loop: .current)

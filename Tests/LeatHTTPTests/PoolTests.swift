@@ -10,7 +10,7 @@ private final class Order: @unchecked Sendable {
     var numbers: [Int] = []
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PoolTests {
     private func client(perHost: Int = 1, total: Int = 1000) -> HTTPClient {
         var configuration = HTTPClient.Configuration()

@@ -26,7 +26,7 @@ private func client(
     return HTTPClient(configuration: configuration)
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ProxyTests {
     // MARK: http
 
@@ -205,7 +205,7 @@ struct ProxyTests {
 }
 
 /// With TLS in the tunnel.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: TLSFixtures.isAvailable, "the openssl command is not installed"))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: TLSFixtures.isAvailable, "the openssl command is not installed"))
 struct ProxyTunnelTests {
     private func origin(_ certificate: String = "good") throws -> (server: HTTPServer, seen: Seen) {
         let seen = Seen()
@@ -283,7 +283,7 @@ struct ProxyTunnelTests {
 }
 
 /// tinyproxy, which this project did not write.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: Tinyproxy.isInstalled, "tinyproxy is not installed"))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: Tinyproxy.isInstalled, "tinyproxy is not installed"))
 struct TinyproxyTests {
     @Test(.enabled(if: TLSFixtures.isAvailable, "the openssl command is not installed"))
     func aRealProxyServesBothSchemes() throws {

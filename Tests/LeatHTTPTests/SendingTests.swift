@@ -12,7 +12,7 @@ private final class Kept<Value>: @unchecked Sendable {
 }
 
 /// Large and streamed bodies to a peer that takes them slowly, or not at all.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SendingTests {
     private static let large = [UInt8](repeating: 7, count: 24 << 20)
 

@@ -35,7 +35,7 @@ private func exchange(_ server: HTTPServer, _ bytes: String, patience: Duration 
     return String(decoding: answer, as: UTF8.self)
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ServerTests {
     @Test func pipelinedRequestsAreAnsweredInOrder() throws {
         try withServer(handler: { request, _ in HTTPServerResponse(body: .text("<\(request.path!)>")) }) { server in

@@ -34,7 +34,7 @@ private func response(_ status: Int, _ contentType: String?, _ body: String = "\
     )
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SessionCodingTests {
     @Test func aValueGoesThereAndBack() throws {
         try runHTTPLoop {

@@ -17,7 +17,7 @@ private struct Counting: RandomNumberGenerator {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SessionMultipartTests {
     // MARK: What is written
 

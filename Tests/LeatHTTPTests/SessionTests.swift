@@ -5,7 +5,7 @@ import LeatNet
 import LeatReactor
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SessionTests {
     @Test func queryItemsAreEncodedAndAddedToWhatIsThere() {
         let url: HTTPURL = "http://h.test/p"

@@ -7,7 +7,7 @@ import Testing
 
 /// All connections of a loop receive into one buffer. What one of them has not used yet must outlive the reads of the others,
 /// whatever its task is waiting for in the meantime.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SharedBufferTests {
     private let twoChunks = "5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n"
 

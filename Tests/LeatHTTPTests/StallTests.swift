@@ -7,7 +7,7 @@ import LeatReactor
 import Testing
 
 /// A peer that stops, or ends, in each phase of a request.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct StallTests {
     /// Every timeout is different, so that the time says which one it was.
     private var configuration: HTTPClient.Configuration {

@@ -7,7 +7,7 @@ import LeatReactor
 import Testing
 
 /// Exchanges between a client and a server while the system calls of both do less than they could, or fail.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SystemFaultTests {
     /// A server that answers with what it was sent, and its client.
     private struct Pair {

@@ -6,7 +6,7 @@ import LeatNet
 import LeatReactor
 import Testing
 
-@Suite(.timeLimit(.minutes(1)), .enabled(if: TLSFixtures.isAvailable, "the openssl command is not installed"))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: TLSFixtures.isAvailable, "the openssl command is not installed"))
 struct TLSTests {
     private func client(_ configure: (inout HTTPClient.Configuration) -> Void = { _ in }) -> HTTPClient {
         var configuration = HTTPClient.Configuration()

@@ -5,7 +5,7 @@ import LeatNet
 import LeatReactor
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct TimeoutTests {
     /// The phase in which a request runs out of time, and how long it had taken then.
     private func timeout(

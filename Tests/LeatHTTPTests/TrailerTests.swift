@@ -15,7 +15,7 @@ private func trailing(_ trailers: HTTPFields, length: Int? = nil) -> HTTPBody {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct TrailerTests {
     @Test func trailersPassBothWays() throws {
         try runHTTPLoop(realTime: true) {

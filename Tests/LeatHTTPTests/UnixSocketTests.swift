@@ -6,7 +6,7 @@ import LeatNet
 import LeatReactor
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct UnixSocketTests {
     private func address(_ name: String) throws -> SocketAddress {
         try .unix(abstractName: "leat-http-\(getpid())-\(name)")
@@ -78,7 +78,7 @@ struct UnixSocketTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct WarmUpTests {
     private func server() throws -> HTTPServer {
         let server = try HTTPServer.bind(to: .loopback(port: 0)) { request, _ in

@@ -7,7 +7,7 @@ import Testing
 
 /// Upgrades over TLS, and to WebSocket with a peer that is not Leat. The frames are made by hand: one short text each, a
 /// client's masked with zeros and ones (RFC 6455 §5.2).
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct UpgradePeerTests {
     // RFC 6455 §1.3.
     private static let key = "dGhlIHNhbXBsZSBub25jZQ=="

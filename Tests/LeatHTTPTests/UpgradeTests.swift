@@ -38,7 +38,7 @@ private func serve(
     return (server, onLoop { try await server.run() }, HTTPURL("\(scheme)://\(server.localAddress)/x")!)
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct UpgradeTests {
     // MARK: The client
 

@@ -18,7 +18,7 @@ private final class Bell: PollSource {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct FairnessTests {
     @Test func twoTasksThatYieldForeverDoNotKeepADescriptorFromItsTurn() throws {
         try runLoop({ $0.clock = .monotonic }) {

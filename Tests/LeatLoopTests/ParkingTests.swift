@@ -3,7 +3,7 @@ import LeatLoop
 import LeatReactor
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ParkingTests {
     @Test func aWaitIsListedWithItsReasonAndItsBeginning() throws {
         try runLoop {

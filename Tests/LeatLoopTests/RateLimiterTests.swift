@@ -2,7 +2,7 @@ import LeatLoop
 import LeatReactor
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RateLimiterTests {
     private func seconds(_ body: () async throws -> Void) async rethrows -> Double {
         let loop = EventLoop.current

@@ -5,7 +5,7 @@ import Testing
 
 private struct Failure: Error {}
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RunTests {
     @Test func runReturnsWhatItsBodyReturns() throws {
         #expect(try runLoop { 42 } == 42)

@@ -4,7 +4,7 @@ import LeatLoop
 import LeatReactor
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ScheduleTests {
     @Test func callbacksRunInTheOrderTheyWereScheduledIn() throws {
         let order = Shared<[Int]>([])

@@ -2,7 +2,7 @@ import LeatLoop
 import LeatReactor
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SemaphoreTests {
     @Test func neverMoreTasksAreInsideThanThereArePermits() throws {
         try runLoop {

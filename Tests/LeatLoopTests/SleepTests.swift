@@ -2,7 +2,7 @@ import LeatLoop
 import LeatReactor
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SleepTests {
     @Test func aSleepIsNeverShort() throws {
         try runLoop({ $0.clock = .monotonic }) {

@@ -11,7 +11,7 @@ private func run(_ body: sending @escaping () async throws -> Void) throws {
     try EventLoop.run(configuration: configuration, body)
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ConnectTests {
     @Test func theFamiliesTakeTurns() {
         func addresses(_ texts: String...) -> [SocketAddress] { texts.map { SocketAddress(ip: $0, port: 1)! } }

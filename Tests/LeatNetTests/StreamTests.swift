@@ -27,7 +27,7 @@ private func connectedPair() async throws -> (TCPStream, TCPStream) {
     return (near, far)
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct StreamTests {
     @Test func addressesAreParsedAndPrinted() {
         #expect(SocketAddress(ip: "127.0.0.1", port: 80)?.description == "127.0.0.1:80")

@@ -39,7 +39,7 @@ private enum ChildFiles {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct UnixSocketTests {
     private func exists(_ path: String) -> Bool {
         var status = stat()

@@ -27,7 +27,7 @@ private func send(_ text: String, to endpoint: Endpoint) {
     _ = write(endpoint.descriptor, text, text.utf8.count)
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PollerTests {
     @Test func aChangeIsReportedOnce() throws {
         let poller = try Poller()

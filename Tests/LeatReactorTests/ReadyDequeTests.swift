@@ -1,7 +1,7 @@
 import LeatReactor
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ReadyDequeTests {
     @Test(arguments: [1, 2, 3] as [UInt64])
     func agreesWithAnArrayOverManyRandomOperations(seed: UInt64) {

@@ -9,7 +9,7 @@ private final class NumberedTimer: LoopTimer {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct TimerHeapTests {
     @Test(arguments: [1, 2, 3, 4, 5] as [UInt64])
     func agreesWithASortedListOverManyRandomOperations(seed: UInt64) {

@@ -2,7 +2,7 @@ import FuzzTargets
 import Testing
 
 /// What the fuzzers start from, and what once showed a fault, runs as a test.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ReplayTests {
     private static let corpus = String(
         #filePath.split(separator: "/").dropLast(2).map { "/" + $0 }.joined() + "/Corpus"
