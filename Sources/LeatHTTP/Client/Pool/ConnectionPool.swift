@@ -19,12 +19,6 @@ private final class Claim {
 ///
 /// Confined to its loop, like the client that owns it.
 final class ConnectionPool: @unchecked Sendable {
-    private struct Origin: Hashable {
-        let isSecure: Bool
-        let host: String
-        let port: UInt16
-    }
-
     private let configuration: HTTPClient.Configuration
     private let loop: EventLoop
     private let connector: Connector
@@ -104,7 +98,7 @@ final class ConnectionPool: @unchecked Sendable {
         if let last = lastOrigin, last.port == url.port, last.isSecure == url.isSecure, last.host == url.host {
             return last
         }
-        let key = Origin(isSecure: url.isSecure, host: url.host, port: url.port)
+        let key = Origin(url)
         let origin = origins[key] ?? makeOrigin(url)
         origins[key] = origin
         lastOrigin = origin

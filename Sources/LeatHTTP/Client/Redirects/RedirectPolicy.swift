@@ -53,7 +53,7 @@ public struct RedirectPolicy: Sendable {
             throw HTTPError(.redirect, "\(request.url) redirects from https to \(next.url)")
         }
         try rewriteMethod(of: &next, status)
-        if !next.url.hasSameOrigin(as: request.url) {
+        if Origin(next.url) != Origin(request.url) {
             next.headerFields = next.headerFields.withoutCredentials
             next.headerFields.removeAll(.host)
         }
@@ -95,12 +95,5 @@ extension HTTPFields {
         var fields = self
         for name in [HTTPField.Name.authorization, .cookie, .proxyAuthorization] { fields.removeAll(name) }
         return fields
-    }
-}
-
-extension HTTPURL {
-    /// Whether both have the same scheme, host and port (RFC 9110 §4.3.1).
-    func hasSameOrigin(as other: HTTPURL) -> Bool {
-        isSecure == other.isSecure && host == other.host && port == other.port
     }
 }

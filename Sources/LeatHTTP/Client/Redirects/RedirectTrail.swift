@@ -35,7 +35,7 @@ struct RedirectTrail {
             throw HTTPError(.redirect, "the redirects lead back to \(next.url)")
         }
         history.append(HTTPRedirect(url: request.url, status: status))
-        if !next.url.hasSameOrigin(as: request.url) { hasLeftOrigin = true }
+        if Origin(next.url) != Origin(request.url) { hasLeftOrigin = true }
         return next
     }
 }
