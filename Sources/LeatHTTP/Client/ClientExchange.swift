@@ -236,13 +236,14 @@ final class ClientExchange {
     /// Takes the head that the parser has just completed. Returns false if it is an interim one, and another follows. The
     /// parser bounds their number.
     private func takeHead(_ http: HTTPConnection) throws -> Bool {
-        let head = http.parser.takeResponseHead()
+        var head = http.parser.takeResponseHead()
         if head.isInterim { return false }
         guard head.framing != .tunnel || mayUpgrade else {
             throw HTTPError(.malformed, "the server switched protocols unasked (\(head.response.status.code))")
         }
-        status = head.response.status
-        responseFields = head.response.headerFields
+        // Swapped, for an assignment would be a copy.
+        swap(&status, &head.response.status)
+        swap(&responseFields, &head.response.headerFields)
         responseFraming = head.framing
         serverKeepsAlive = head.keepAlive
         hasHead = true
