@@ -74,11 +74,12 @@ struct OpenSSL: @unchecked Sendable {
     let errorText: @convention(c) (UInt, UnsafeMutablePointer<CChar>, Int) -> Void
 
     /// The library, loaded when it is first asked for.
-    static let shared = Result<OpenSSL, TLSError> { () throws(TLSError) in try OpenSSL() }
+    static let shared = Result<OpenSSL, TLSError> { () throws(TLSError) in try OpenSSL("libssl.so.3") }
 
-    private init() throws(TLSError) {
+    /// Loads a library by name. Throws ``TLSError`` of kind `.libraryMissing`.
+    init(_ name: String) throws(TLSError) {
         do throws(DynamicLibrary.LoadError) {
-            try self.init(DynamicLibrary("libssl.so.3"))
+            try self.init(DynamicLibrary(name))
         } catch {
             throw TLSError(
                 .libraryMissing,
