@@ -96,6 +96,7 @@ let package = Package(
             path: "docs/code/Proxies",
             swiftSettings: settings
         ),
+        .executableTarget(name: "doc-client", dependencies: leat, path: "docs/code/Client", swiftSettings: settings),
         .executableTarget(
             name: "doc-internals",
             dependencies: leat + ["CLinux"],
@@ -122,7 +123,7 @@ let package = Package(
             name: "LeatCommandTests",
             dependencies: [
                 "Leat", "LeatCommand", "LeatHTTP", "one-thread", "large-bodies", "doc-readme", "doc-start",
-                "doc-forms", "doc-internals", "doc-proxies",
+                "doc-client", "doc-forms", "doc-internals", "doc-proxies",
             ],
             swiftSettings: settings
         ),
