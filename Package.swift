@@ -96,6 +96,7 @@ let package = Package(
             path: "docs/code/Proxies",
             swiftSettings: settings
         ),
+        .executableTarget(name: "doc-client", dependencies: leat, path: "docs/code/Client", swiftSettings: settings),
         .executableTarget(name: "doc-tls", dependencies: leat, path: "docs/code/TLS", swiftSettings: settings),
         .executableTarget(
             name: "doc-observing",
@@ -135,7 +136,7 @@ let package = Package(
             name: "LeatCommandTests",
             dependencies: [
                 "Leat", "LeatCommand", "LeatHTTP", "one-thread", "large-bodies", "doc-readme", "doc-start",
-                "doc-forms", "doc-internals", "doc-observing", "doc-proxies", "doc-tls", "doc-upgrade",
+                "doc-client", "doc-forms", "doc-internals", "doc-observing", "doc-proxies", "doc-tls", "doc-upgrade",
             ],
             swiftSettings: settings
         ),
