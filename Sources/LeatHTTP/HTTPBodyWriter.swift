@@ -15,6 +15,8 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     /// Why nothing more can be written. After a failed write nobody knows how much of it was sent.
     private var failure: (any Error)?
     private var isWriting = false
+    /// Whether the peer has refused the message, and the rest need not be written.
+    var isRefused: (() throws -> Bool)?
 
     /// The read timeout of `times` is also the longest wait for the peer to take more.
     package init(_ connection: HTTPConnection, framing: HTTPBodyFraming, _ times: ExchangeTimes) {
@@ -32,6 +34,10 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     public func write(_ bytes: [UInt8]) async throws {
         try checkReadiness()
         guard !bytes.isEmpty else { return }
+        if let isRefused, try isRefused() {
+            failure = HTTPConnection.SendingStopped()
+            throw HTTPConnection.SendingStopped()
+        }
         if let owed {
             guard bytes.count <= owed else {
                 throw HTTPError(.bodyLength, "the body is longer than announced, by \(bytes.count - owed) bytes")

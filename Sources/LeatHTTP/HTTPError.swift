@@ -50,7 +50,7 @@ public struct HTTPError: TimeLimitError, Sendable, CustomStringConvertible {
 
     /// The part of a request in which a timeout ran out.
     public enum Phase: String, Hashable, Sendable {
-        /// Waiting for the turn that a rate limit gives.
+        /// Waiting for the turn that a rate limit gives: the last phase of a request that a `withDeadline` around it ended.
         case rate = "rate limit"
         /// Waiting for a connection of the pool to become free.
         case pool

@@ -54,6 +54,29 @@ struct EarlyResponseTests {
         }
     }
 
+    /// One that is never stuck, since it comes in drops: a refusal ends it, and another answer does not.
+    @Test(arguments: [413, 200])
+    func aRefusalEndsAStreamThatComesInDrops(status: Int) throws {
+        try runHTTPLoop {
+            let (listener, url) = try hastyServer("HTTP/1.1 \(status) x\r\nContent-Length: 4\r\n\r\nword")
+            let client = HTTPClient()
+            let loop = EventLoop.current
+            let begun = loop.now
+            let body = HTTPBody.stream { writer in
+                for _ in 0..<20 {
+                    try await writer.write("drop")
+                    try await sleep(for: .seconds(1))
+                }
+            }
+            let response = try await client.post(url, body: body)
+            #expect(response.status.code == status && response.text == "word")
+            let taken = begun.duration(to: loop.now)
+            #expect(status == 413 ? taken < .seconds(3) : taken >= .seconds(20), "\(taken)")
+            await client.shutdown()
+            listener.close()
+        }
+    }
+
     @Test func interimResponsesDoNotEndTheSending() throws {
         try runHTTPLoop {
             let listener = try TCPListener.bind(to: .loopback(port: 0))

@@ -87,10 +87,10 @@ final class ClientExchange {
         let loop = client.loop
         let scoped = loop.scopedDeadline ?? .distantFuture
         let before = loop.clock.now
-        let hasTurn = try await limiter.acquire(until: scoped)
+        guard try await limiter.acquire(until: scoped) else {
+            throw times.describe(NetworkError.timedOut("rate limit"), in: .rate, limit: .max, now: loop.clock.now)
+        }
         times.postpone(by: before.duration(to: loop.clock.now), until: scoped)
-        if hasTurn { return }
-        throw times.describe(NetworkError.timedOut("rate limit"), in: .rate, limit: .max, now: loop.clock.now)
     }
 
     // MARK: Sending
@@ -174,6 +174,8 @@ final class ClientExchange {
             times.observation?.note(.requestChunkSent(bytes: bytes.count))
         case .stream(_, let produce):
             let writer = HTTPBodyWriter(http, framing: framing, times)
+            // A stream that comes in drops is never stuck, where an answer is looked for; so look for a refusal.
+            writer.isRefused = { [unowned self] in try takeEarlyHead() && self.status.code >= 400 }
             defer { writer.invalidate() }
             try await produce(writer)
             try await writer.finish()

@@ -28,6 +28,34 @@ extension HTTPClient {
         try await request(.post, reference, headerFields: headerFields, body: body)
     }
 
+    /// Sends a form with POST to a URL that is given as text; see ``get(_:headerFields:)``.
+    public func post(
+        _ reference: String,
+        form fields: [(name: String, value: String)],
+        headerFields: HTTPFields = HTTPFields()
+    ) async throws -> HTTPClientResponse {
+        try await post(try url(reference), form: fields, headerFields: headerFields)
+    }
+
+    /// Sends a form with files with POST to a URL that is given as text; see ``get(_:headerFields:)``.
+    public func post(
+        _ reference: String,
+        form: MultipartForm,
+        headerFields: HTTPFields = HTTPFields()
+    ) async throws -> HTTPClientResponse {
+        try await post(try url(reference), form: form, headerFields: headerFields)
+    }
+
+    /// Sends a value with POST to a URL that is given as text; see ``get(_:headerFields:)``.
+    public func post(
+        _ reference: String,
+        encoding value: some Encodable,
+        with encoder: some HTTPBodyEncoder,
+        headerFields: HTTPFields = HTTPFields()
+    ) async throws -> HTTPClientResponse {
+        try await post(try url(reference), encoding: value, with: encoder, headerFields: headerFields)
+    }
+
     /// Sends a request to a URL that is given as text, absolute or relative to the configuration's `baseURL`. It is parsed
     /// each time: for many requests to one place keep an ``HTTPURL``.
     public func request(
