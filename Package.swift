@@ -68,7 +68,12 @@ let package = Package(
             swiftSettings: settings
         ),
         // What the fuzzers run and check, the program that runs it, and the corpus as a test: see docs/internals/fuzzing.md.
-        .target(name: "FuzzTargets", dependencies: leat, path: "Tests/Fuzz/Targets", swiftSettings: settings),
+        .target(
+            name: "FuzzTargets",
+            dependencies: leat + ["CLinux"],
+            path: "Tests/Fuzz/Targets",
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "leat-fuzz",
             dependencies: ["FuzzTargets", "LeatReactor"],
