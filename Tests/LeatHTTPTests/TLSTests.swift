@@ -166,6 +166,44 @@ struct TLSTests {
         }
     }
 
+    /// The server has closed a kept connection, and has not said so.
+    @Test func aConnectionThatEndedWithoutAFarewellIsReplaced() throws {
+        try runHTTPLoop {
+            let files = TLSFixtures.shared
+            let listener = try TCPListener.bind(to: .loopback(port: 0))
+            let context = try TLSContext(
+                TLSConfiguration(
+                    certificateChainFile: files.path("good.pem"),
+                    privateKeyFile: files.path("good.key")
+                ),
+                role: .server
+            )
+            onLoop {
+                for answers in [1, 1] {
+                    let socket = try await listener.acceptSocket()
+                    let channel = try TLSChannel(context, socket: socket)
+                    try await channel.handshake(until: .distantFuture)
+                    let http = HTTPConnection(socket: socket, tls: channel, role: .request, limits: HTTPLimits())
+                    for _ in 0..<answers {
+                        _ = try await http.fill()
+                        http.discardUnparsed()
+                        http.output += ok.utf8
+                        try await http.flush(timeout: .max)
+                    }
+                    // Reads the next request, and goes.
+                    _ = try await http.fill()
+                    socket.close()
+                }
+            }
+            let client = client()
+            let url = HTTPURL("https://localhost:\(listener.localAddress.port)/")!
+            #expect(try await client.get(url).text == "ok")
+            #expect(try await client.get(url).text == "ok")
+            #expect(client.metrics.repeats == 1)
+            await client.shutdown()
+        }
+    }
+
     // MARK: Refusing
 
     @Test(arguments: [

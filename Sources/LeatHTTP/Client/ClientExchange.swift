@@ -88,6 +88,7 @@ final class ClientExchange {
         let scoped = loop.scopedDeadline ?? .distantFuture
         let before = loop.clock.now
         guard try await limiter.acquire(until: scoped) else {
+            times.deadline = scoped
             throw times.describe(NetworkError.timedOut("rate limit"), in: .rate, limit: .max, now: loop.clock.now)
         }
         times.postpone(by: before.duration(to: loop.clock.now), until: scoped)
@@ -347,12 +348,18 @@ final class ClientExchange {
     }
 
     /// Whether the request was refused, or taken back, before a byte of it was sent, so that the connection is as it was before.
-    func leavesConnectionUntouched() -> Bool { (!hasBegun || http.takeBackWrite()) && !http.sawEnd }
+    /// Nor may anything have come: a server can begin to answer before it is asked.
+    func leavesConnectionUntouched() -> Bool {
+        (!hasBegun || http.takeBackWrite()) && !http.sawEnd && http.bytesReceived == receivedBefore
+            && http.isBetweenMessages
+    }
 
     /// Whether `error` only says that a kept-alive connection had gone in the meantime: no byte of a response came.
     func foundConnectionStale(_ error: any Error) -> Bool {
         guard wasReused, http.bytesReceived == receivedBefore else { return false }
-        return isReset(error) || (error as? HTTPError)?.kind == .incomplete
+        if isReset(error) || (error as? HTTPError)?.kind == .incomplete { return true }
+        // Many servers end without the farewell of TLS.
+        return (error as? TLSError)?.kind == .truncated
     }
 
     /// What the caller is told.

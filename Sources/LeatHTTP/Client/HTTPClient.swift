@@ -198,9 +198,10 @@ public final class HTTPClient: @unchecked Sendable {
         to url: HTTPURL,
         _ body: (ClientExchange) async throws -> R
     ) async throws -> R {
-        let origin = pool.origin(of: url)
         if let limiter = configuration.rateLimiter { try await exchange.wait(for: limiter) }
-        if let limiter = origin.rateLimiter { try await exchange.wait(for: limiter) }
+        if let limiter = pool.origin(of: url).rateLimiter { try await exchange.wait(for: limiter) }
+        // After those waits: the pool forgets an origin of which nobody has a connection, or waits for one.
+        let origin = pool.origin(of: url)
         var isRepeat = false
         while true {
             let idle = isRepeat ? nil : pool.idleConnection(to: origin)

@@ -23,6 +23,9 @@ package final class HTTPConnection: LoopConnection {
     /// Where a server's connection takes its output buffer from, and leaves it when all is sent, so that an idle one has none.
     private let spareOutputs: SpareBuffers?
 
+    /// Whether sending has failed in the middle of something.
+    @exclusivity(unchecked) private var isCutOff = false
+
     /// Received and not yet parsed. Lies in the scratch buffer or in `carry`.
     @exclusivity(unchecked) private var window = UnsafeRawBufferPointer(start: nil, count: 0)
     @exclusivity(unchecked) private var carry: UnsafeMutableRawBufferPointer?
@@ -140,7 +143,7 @@ package final class HTTPConnection: LoopConnection {
     /// Whether nothing has arrived since the last message: bytes that nobody asked for would answer the next request, and
     /// after the end of the stream there is no next one. Without an event there is nothing to ask the kernel.
     package var isQuiet: Bool {
-        guard !socket.isClosed, window.isEmpty else { return false }
+        guard !socket.isClosed, isBetweenMessages else { return false }
         guard socket.mayBeReadable || tls?.hasBufferedInput == true else { return true }
         return tryReceive().result == -Int(EAGAIN)
     }
@@ -249,6 +252,7 @@ package final class HTTPConnection: LoopConnection {
     package func flush(timeout: Int64, deadline: LoopInstant = .distantFuture) async throws {
         // What was to go out at the end of the turn goes out here, and not a second time in the middle of this.
         loop.cancelWrite(self)
+        if isCutOff { throw NetworkError.closed("write") }
         if tryFlush() { return }
         try await sendRest(of: output, timeout, deadline)
         output.removeAll(keepingCapacity: true)
@@ -262,6 +266,9 @@ package final class HTTPConnection: LoopConnection {
 
     private func sendRest(of bytes: [UInt8], _ timeout: Int64, _ deadline: LoopInstant) async throws {
         var sent = 0
+        // Unless this ends well, nobody knows how much of it was sent, and whatever followed would be out of place.
+        isCutOff = true
+        defer { isCutOff = sent < bytes.count }
         while true {
             if socket.isClosed { throw NetworkError.closed("write") }
             if deadline <= loop.now { throw NetworkError.timedOut("write") }

@@ -1,4 +1,5 @@
 public import LeatReactor
+import Synchronization
 
 /// A ``withTimeout(_:_:)`` or ``withDeadline(_:_:)`` ran out.
 public struct TimeoutError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -17,18 +18,39 @@ package protocol TimeLimitError: Error {
     var isTimeout: Bool { get }
 }
 
-/// The deadlines of the scopes around a task.
-package enum DeadlineScope {
-    @TaskLocal package static var deadline: LoopInstant?
+/// One ``withDeadline(_:_:)`` that is going on, and those around it.
+private final class DeadlineScope: Sendable {
+    @TaskLocal static var current: DeadlineScope?
+
+    let deadline: LoopInstant
+    let outer: DeadlineScope?
+    /// A task that was started within, and not awaited, outlives the scope and is not bound by it.
+    let isOver = Atomic(false)
+
+    init(_ deadline: LoopInstant, in outer: DeadlineScope?) {
+        self.deadline = deadline
+        self.outer = outer
+    }
+
+    /// The earliest of those that are going on.
+    static var earliest: LoopInstant? {
+        var earliest: LoopInstant?
+        var scope = current
+        while let one = scope {
+            if !one.isOver.load(ordering: .relaxed) { earliest = min(earliest ?? one.deadline, one.deadline) }
+            scope = one.outer
+        }
+        return earliest
+    }
 }
 
 extension EventLoop {
     /// The earliest deadline of the ``withDeadline(_:_:)`` and ``withTimeout(_:_:)`` around the caller, or nil: trio's
     /// `current_effective_deadline`. HTTP requests and retries do not wait beyond it.
-    public static var currentDeadline: LoopInstant? { DeadlineScope.deadline }
+    public static var currentDeadline: LoopInstant? { DeadlineScope.earliest }
 
     /// As ``currentDeadline``, and next to free while no task of the loop has one.
-    package var scopedDeadline: LoopInstant? { deadlineScopes > 0 ? DeadlineScope.deadline : nil }
+    package var scopedDeadline: LoopInstant? { deadlineScopes > 0 ? DeadlineScope.earliest : nil }
 }
 
 /// Runs `body`, and cancels it once `duration` has passed: asyncio's `timeout`.
@@ -46,16 +68,17 @@ public func withTimeout<T>(_ duration: Duration, _ body: @escaping () async thro
 public func withDeadline<T>(_ deadline: LoopInstant, _ body: @escaping () async throws -> T) async throws -> T {
     let loop = EventLoop.current
     let spot = ParkingSpot(loop: loop)
+    let scope = DeadlineScope(deadline, in: DeadlineScope.current)
     loop.deadlineScopes += 1
     defer {
+        scope.isOver.store(true, ordering: .relaxed)
         loop.deadlineScopes -= 1
         spot.disarm()
     }
-    let effective = min(deadline, loop.scopedDeadline ?? .distantFuture)
     let call = ScopedCall(unsafeBitCast(body, to: ScopedCall<T>.Body.self))
     let wake = await withTaskGroup(of: Void.self) { group in
         group.addTask {
-            await DeadlineScope.$deadline.withValue(effective) { await call.run() }
+            await DeadlineScope.$current.withValue(scope) { await call.run() }
             spot.wake(.ready)
         }
         let wake = await spot.parkCancellably(.childTask, until: deadline)

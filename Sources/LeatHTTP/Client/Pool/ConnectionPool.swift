@@ -118,7 +118,7 @@ final class ConnectionPool: @unchecked Sendable {
 
     private func takeIdle(from origin: OriginPool) -> PooledConnection? {
         while let connection = origin.idle.popLast() {
-            if connection.isUsable { return connection }
+            if connection.isUsable, !hasExpired(connection) { return connection }
             discard(connection)
         }
         return nil
@@ -291,24 +291,26 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// One timer for the whole pool, set for the connection that has been idle longest when it was set.
     private func scheduleSweep() {
-        guard sweep == nil else { return }
-        sweep = loop.schedule(after: configuration.idleTimeout) { [weak self] in self?.closeExpired() }
+        guard sweep == nil, let oldest = longestIdle() else { return }
+        let rest = loop.now.duration(to: oldest.idleSince.advanced(by: configuration.idleTimeout))
+        sweep = loop.schedule(after: max(.zero, rest)) { [weak self] in self?.closeExpired() }
     }
 
     private func closeExpired() {
         sweep = nil
-        let limit = loop.now.advanced(by: .zero - configuration.idleTimeout)
-        var someLeft = false
         for origin in origins.values {
-            while let oldest = origin.idle.first, oldest.idleSince <= limit {
+            while let oldest = origin.idle.first, hasExpired(oldest) {
                 origin.idle.removeFirst()
                 discard(oldest)
             }
-            someLeft = someLeft || !origin.idle.isEmpty
         }
         origins = origins.filter { $0.value.isNeeded(at: loop.now) }
         if let last = lastOrigin, last.count == 0 { lastOrigin = nil }
-        if someLeft { scheduleSweep() }
+        scheduleSweep()
+    }
+
+    private func hasExpired(_ idle: PooledConnection) -> Bool {
+        idle.idleSince.advanced(by: configuration.idleTimeout) <= loop.now
     }
 
     func shutdown() {
