@@ -91,6 +91,19 @@ struct BatchTests {
         #expect(result.output == "unfinished\n0\n2000 2000\n1\n2000 2000\n")
     }
 
+    /// The journal would otherwise take the place of a closed stream.
+    @Test func closedStandardStreamsLeaveAJournalAlone() {
+        let program = ChildProgram.serving(
+            "--echo",
+            """
+            for i in 1 2 3; do $LEAT fetch --resume j $URL/ 2>&-; echo $?; done
+            $LEAT fetch --resume j $URL/ >&- 2>/dev/null; echo $?; wc -l < j
+            $LEAT fetch $URL/ >&- 2> e; echo $?; grep -c 'standard output: Bad file descriptor' e
+            """
+        )
+        #expect(program.output == "0\n0\n0\n0\n1\n1\n1\n", "\(program)")
+    }
+
     @Test func aRequestThatFailedIsMadeAgainAndOneWithAStatusIsNot() {
         let result = ChildProgram.serving(
             "$d/www",

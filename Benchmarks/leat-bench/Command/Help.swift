@@ -5,7 +5,7 @@ enum Help {
 
         Without a verb it compares Leat with the floor: the same requests by a bare epoll loop in C, without a runtime.
         Both run in this invocation, in turns (floor, Leat, floor, …), each in a process of its own; a ratio is taken
-        against the floors right before and after. It takes less than a minute.
+        against the floors right before and after. It takes about a minute.
 
           --quick       a few seconds instead, for CI: checks that it works, measures little
           --json        one JSON object instead of the tables

@@ -5,6 +5,7 @@ import Leat
 @main
 struct LeatCommand {
     static func main() {
+        StandardStream.fillGaps()
         do throws(UsageError) {
             try run(Array(CommandLine.arguments.dropFirst()))
         } catch {

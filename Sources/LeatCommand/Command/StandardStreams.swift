@@ -8,6 +8,14 @@ enum StandardStream {
         _ = writeAll(Array(text.utf8), to: 2)
     }
 
+    /// Takes the place of standard streams that are closed. The next file to be opened would otherwise be taken for one, and a
+    /// journal be written to by whoever has something to say. What is written to standard output then fails, as it should.
+    static func fillGaps() {
+        for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) == -1 {
+            _ = open("/dev/null", descriptor == 1 ? O_RDONLY : O_RDWR)
+        }
+    }
+
     static var errorIsTerminal: Bool { isatty(2) == 1 }
 
     /// Writes everything, blocking. Returns `errno` if that fails, 0 otherwise.
