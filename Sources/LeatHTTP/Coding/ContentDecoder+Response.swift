@@ -24,11 +24,9 @@ extension ContentDecoder {
         case .none, .tunnel, .length(0): return nil
         case .length, .chunked, .untilClose: break
         }
-        guard fields.contains(.contentEncoding), status != .partialContent else { return nil }
-        guard case .known(let codings) = try ContentCoding.listed(in: fields), !codings.isEmpty
-        else {
-            return nil
-        }
+        guard status != .partialContent, case .known(let codings) = try ContentCoding.listed(in: fields),
+            !codings.isEmpty
+        else { return nil }
         let decoder = try ContentDecoder(codings, limits: limits)
         fields.removeAll(.contentEncoding)
         fields.removeAll(.contentLength)

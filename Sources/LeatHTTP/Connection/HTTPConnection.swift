@@ -107,16 +107,17 @@ package final class HTTPConnection: LoopConnection {
                 try await sendUnsent(until: until)
                 continue
             }
+            // As ``Socket/waitReadable(_:until:cancellably:)``, without a function more on the way.
             let reason = WaitReason.read(descriptor: socket.descriptor)
-            var wake = socket.readableNow
-            if wake == nil {
-                wake =
-                    waitsCancellably
-                    ? await socket.readSpot.parkCancellably(reason, until: until)
-                    : await socket.readSpot.park(reason, until: until)
-            }
-            if wake == .deadline { throw NetworkError.timedOut("read") }
-            if wake == .cancelled { throw CancellationError() }
+            let wake =
+                if let now = socket.readableNow {
+                    now
+                } else if waitsCancellably {
+                    await socket.readSpot.parkCancellably(reason, until: until)
+                } else {
+                    await socket.readSpot.park(reason, until: until)
+                }
+            try wake.check("read")
         }
     }
 

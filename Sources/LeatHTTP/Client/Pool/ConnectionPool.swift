@@ -21,6 +21,8 @@ private final class Claim {
 final class ConnectionPool: @unchecked Sendable {
     private let configuration: HTTPClient.Configuration
     private let loop: EventLoop
+    /// The configuration's, in nanoseconds: arithmetic on `Duration` is no work for every request.
+    private let idleTimeout: Int64
     private let connector: Connector
     /// What the client has done; the gauges among it are filled in by ``snapshot()``.
     @exclusivity(unchecked) var metrics = HTTPClientMetrics()
@@ -42,6 +44,7 @@ final class ConnectionPool: @unchecked Sendable {
         precondition(configuration.maximumConnections > 0 && configuration.maximumConnectionsPerHost > 0)
         self.configuration = configuration
         self.loop = loop
+        idleTimeout = configuration.idleTimeout.clampedNanoseconds
         connector = Connector(configuration: configuration, loop: loop)
         var fields: HTTPFields = [.accept: "*/*"]
         if configuration.decompresses, let codings = ContentDecoder.acceptEncoding { fields[.acceptEncoding] = codings }
@@ -292,7 +295,7 @@ final class ConnectionPool: @unchecked Sendable {
     /// One timer for the whole pool, set for the connection that has been idle longest when it was set.
     private func scheduleSweep() {
         guard sweep == nil, let oldest = longestIdle() else { return }
-        let rest = loop.now.duration(to: oldest.idleSince.advanced(by: configuration.idleTimeout))
+        let rest = loop.now.duration(to: oldest.idleSince.advanced(nanoseconds: idleTimeout))
         sweep = loop.schedule(after: max(.zero, rest)) { [weak self] in self?.closeExpired() }
     }
 
@@ -310,7 +313,7 @@ final class ConnectionPool: @unchecked Sendable {
     }
 
     private func hasExpired(_ idle: PooledConnection) -> Bool {
-        idle.idleSince.advanced(by: configuration.idleTimeout) <= loop.now
+        idle.idleSince.advanced(nanoseconds: idleTimeout) <= loop.now
     }
 
     func shutdown() {
