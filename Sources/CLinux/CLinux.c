@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 #include <pthread.h>
+#include <stdlib.h>
 
 _Thread_local struct clinux_call_counts clinux_thread_calls;
 _Thread_local void *clinux_thread_loop;
@@ -20,4 +21,12 @@ int clinux_fork_count(void) {
 
 int clinux_accept(int fd, struct sockaddr *address, socklen_t *length) {
     return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+// glibc learns from the blocks it frees: it takes blocks up to the largest of them from the heap, and leaves twice as much
+// free at the heap's end (mallopt(3), M_MMAP_THRESHOLD). So it is shown one, which costs no page. A program that has set
+// either threshold itself has switched that off, and is not overruled.
+void clinux_keep_freed_memory(void) {
+    void *volatile block = malloc(16 << 20);
+    free(block);
 }

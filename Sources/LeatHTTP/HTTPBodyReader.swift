@@ -132,8 +132,34 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
                 throw HTTPError.bodyTooLarge(limit: maximum)
             }
             if body.isEmpty { body = piece } else { body += piece }
+            try await receiveLongRest(of: &body, upTo: maximum)
         }
         return body
+    }
+
+    /// Receives the rest of a long body where it is to lie.
+    private func receiveLongRest(of body: inout [UInt8], upTo limit: Int) async throws {
+        guard decoder == nil, let connection, connection.awaitsLongBody else { return }
+        isReading = true
+        defer { isReading = false }
+        do {
+            let rest = connection.bodyRest
+            let fits = rest <= limit - body.count && rest <= maximum - received
+            guard fits else { throw HTTPError.bodyTooLarge(limit: Swift.min(limit, maximum)) }
+            body.reserveBody(body.count + rest)
+            while connection.awaitsLongBody {
+                try Task.checkCancellation()
+                let before = body.count
+                guard try await connection.fill(&body, timeout: times.readTimeout, deadline: times.deadline) else {
+                    throw HTTPError.peerClosed
+                }
+                received += body.count - before
+                times.observation?.note(.responseChunkReceived(bytes: body.count - before))
+            }
+        } catch {
+            isInvalid = true
+            throw times.describe(error, in: .read, limit: times.readTimeout, now: connection.loop.now)
+        }
     }
 
     /// The whole body as UTF-8 text, ill-formed sequences replaced; see ``collect(upTo:)``.

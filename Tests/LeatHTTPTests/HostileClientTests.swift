@@ -207,16 +207,10 @@ struct HostileClientTests {
         configuration.maximumOperationsPerJob = operations
         configuration.maximumJobsPerTurn = 1
         try EventLoop.run(configuration: configuration) {
-            let files = TLSFixtures.shared
             let server = try server {
-                $0.tls = TLSConfiguration(
-                    certificateChainFile: files.path("good.pem"),
-                    privateKeyFile: files.path("good.key")
-                )
+                $0.tls = TLSFixtures.shared.server()
             }
-            var tls = TLSConfiguration()
-            tls.trustRoots = .file(files.path("ca.pem"))
-            let context = try TLSContext(tls, role: .client)
+            let context = try TLSContext(TLSFixtures.shared.client, role: .client)
             let socket = try await Socket.connect(to: server.localAddress, loop: .current)
             let channel = try TLSChannel(context, socket: socket, serverName: "localhost", port: 1)
             try await channel.handshake(until: .distantFuture)

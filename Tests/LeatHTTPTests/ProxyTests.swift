@@ -21,7 +21,7 @@ private func client(
     configuration.proxy = proxy
     configuration.userAgent = nil
     configuration.decompresses = false
-    configuration.tls.trustRoots = .file(TLSFixtures.shared.path("ca.pem"))
+    configuration.tls = TLSFixtures.shared.client
     configure(&configuration)
     return HTTPClient(configuration: configuration)
 }
@@ -210,10 +210,7 @@ struct ProxyTunnelTests {
     private func origin(_ certificate: String = "good") throws -> (server: HTTPServer, seen: Seen) {
         let seen = Seen()
         var configuration = HTTPServer.Configuration()
-        configuration.tls = TLSConfiguration(
-            certificateChainFile: TLSFixtures.shared.path("\(certificate).pem"),
-            privateKeyFile: TLSFixtures.shared.path("\(certificate).key")
-        )
+        configuration.tls = TLSFixtures.shared.server(certificate)
         let server = try HTTPServer.bind(to: .loopback(port: 0), configuration: configuration) { request, _ in
             seen.requests.append(request)
             return HTTPServerResponse(body: .text("through \(request.path!)"))
@@ -289,10 +286,7 @@ struct TinyproxyTests {
     func aRealProxyServesBothSchemes() throws {
         try runHTTPLoop(realTime: true) {
             var configuration = HTTPServer.Configuration()
-            configuration.tls = TLSConfiguration(
-                certificateChainFile: TLSFixtures.shared.path("good.pem"),
-                privateKeyFile: TLSFixtures.shared.path("good.key")
-            )
+            configuration.tls = TLSFixtures.shared.server()
             let handler: HTTPServer.Handler = { request, body in
                 var count = 0
                 for try await piece in body { count += piece.count }

@@ -20,12 +20,8 @@ struct SystemFaultTests {
             var configuration = HTTPServer.Configuration()
             var clientConfiguration = HTTPClient.Configuration()
             if secure {
-                let files = TLSFixtures.shared
-                configuration.tls = TLSConfiguration(
-                    certificateChainFile: files.path("good.pem"),
-                    privateKeyFile: files.path("good.key")
-                )
-                clientConfiguration.tls.trustRoots = .file(files.path("ca.pem"))
+                configuration.tls = TLSFixtures.shared.server()
+                clientConfiguration.tls = TLSFixtures.shared.client
             }
             server = try HTTPServer.bind(to: .loopback(port: 0), configuration: configuration) { request, body in
                 let bytes = try await body.collect(upTo: 1 << 22)

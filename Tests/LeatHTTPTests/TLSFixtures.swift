@@ -1,4 +1,5 @@
 import Glibc
+import LeatNet
 
 /// Certificates made with the `openssl` command, once per run: a CA and what it signed, some of it badly.
 struct TLSFixtures: Sendable {
@@ -6,6 +7,18 @@ struct TLSFixtures: Sendable {
 
     static let shared = TLSFixtures()
     static let isAvailable = access("/usr/bin/openssl", X_OK) == 0
+
+    /// A server's side, with a certificate and its key.
+    func server(_ certificate: String = "good") -> TLSConfiguration {
+        TLSConfiguration(certificateChainFile: path("\(certificate).pem"), privateKeyFile: path("\(certificate).key"))
+    }
+
+    /// A client's side, with this CA as the only one.
+    var client: TLSConfiguration {
+        var configuration = TLSConfiguration()
+        configuration.trustRoots = .file(path("ca.pem"))
+        return configuration
+    }
 
     func path(_ name: String) -> String { "\(directory)/\(name)" }
 

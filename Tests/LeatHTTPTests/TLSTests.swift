@@ -10,7 +10,7 @@ import Testing
 struct TLSTests {
     private func client(_ configure: (inout HTTPClient.Configuration) -> Void = { _ in }) -> HTTPClient {
         var configuration = HTTPClient.Configuration()
-        configuration.tls.trustRoots = .file(TLSFixtures.shared.path("ca.pem"))
+        configuration.tls = TLSFixtures.shared.client
         configure(&configuration)
         return HTTPClient(configuration: configuration)
     }
@@ -20,12 +20,8 @@ struct TLSTests {
         _ configure: (inout HTTPServer.Configuration) -> Void = { _ in },
         _ handler: HTTPServer.Handler? = nil
     ) throws -> HTTPServer {
-        let files = TLSFixtures.shared
         var configuration = HTTPServer.Configuration()
-        configuration.tls = TLSConfiguration(
-            certificateChainFile: files.path("\(certificate).pem"),
-            privateKeyFile: files.path("\(certificate).key")
-        )
+        configuration.tls = TLSFixtures.shared.server(certificate)
         configure(&configuration)
         let server = try HTTPServer.bind(
             to: .loopback(port: 0),
@@ -110,14 +106,9 @@ struct TLSTests {
 
     @Test func connectionsAreKeptAndSessionsResumed() throws {
         try runHTTPLoop {
-            let files = TLSFixtures.shared
             let server = try server()
             let context = try TLSContext(
-                {
-                    var configuration = TLSConfiguration()
-                    configuration.trustRoots = .file(files.path("ca.pem"))
-                    return configuration
-                }(),
+                TLSFixtures.shared.client,
                 role: .client
             )
             var resumed: [Bool] = []
@@ -151,9 +142,7 @@ struct TLSTests {
             )
             defer { withExtendedLifetime(peer) {} }
             try await waitForListener(port)
-            var configuration = TLSConfiguration()
-            configuration.trustRoots = .file(files.path("ca.pem"))
-            let context = try TLSContext(configuration, role: .client)
+            let context = try TLSContext(TLSFixtures.shared.client, role: .client)
             var resumed: [Bool] = []
             for _ in 0..<2 {
                 let socket = try await Socket.connect(to: .loopback(port: port), loop: .current)
@@ -169,13 +158,9 @@ struct TLSTests {
     /// The server has closed a kept connection, and has not said so.
     @Test func aConnectionThatEndedWithoutAFarewellIsReplaced() throws {
         try runHTTPLoop {
-            let files = TLSFixtures.shared
             let listener = try TCPListener.bind(to: .loopback(port: 0))
             let context = try TLSContext(
-                TLSConfiguration(
-                    certificateChainFile: files.path("good.pem"),
-                    privateKeyFile: files.path("good.key")
-                ),
+                TLSFixtures.shared.server(),
                 role: .server
             )
             onLoop {
@@ -341,9 +326,7 @@ struct TLSTests {
     @Test func aNameMayEndWithADot() throws {
         try runHTTPLoop {
             let server = try server()
-            var configuration = TLSConfiguration()
-            configuration.trustRoots = .file(TLSFixtures.shared.path("ca.pem"))
-            let context = try TLSContext(configuration, role: .client)
+            let context = try TLSContext(TLSFixtures.shared.client, role: .client)
             let socket = try await Socket.connect(to: server.localAddress, loop: .current)
             let channel = try TLSChannel(context, socket: socket, serverName: "localhost.")
             try await channel.handshake(until: .distantFuture)
@@ -376,13 +359,9 @@ struct TLSTests {
     @Test(arguments: [true, false])
     func aBodyThatIsCutOffIsNotTakenForAWholeOne(saysFarewell: Bool) throws {
         try runHTTPLoop {
-            let files = TLSFixtures.shared
             let listener = try TCPListener.bind(to: .loopback(port: 0))
             let context = try TLSContext(
-                TLSConfiguration(
-                    certificateChainFile: files.path("good.pem"),
-                    privateKeyFile: files.path("good.key")
-                ),
+                TLSFixtures.shared.server(),
                 role: .server
             )
             onLoop {

@@ -17,7 +17,7 @@ struct UnixSocketTests {
         configuration.unixSocket = address
         // Not asked: the socket goes before it.
         configuration.proxy = .via("http://127.0.0.1:1")
-        configuration.tls.trustRoots = .file(TLSFixtures.shared.path("ca.pem"))
+        configuration.tls = TLSFixtures.shared.client
         return HTTPClient(configuration: configuration)
     }
 
@@ -52,10 +52,7 @@ struct UnixSocketTests {
     func tlsIsSpokenWithTheHostOfTheURL() throws {
         try runHTTPLoop {
             var configuration = HTTPServer.Configuration()
-            configuration.tls = TLSConfiguration(
-                certificateChainFile: TLSFixtures.shared.path("good.pem"),
-                privateKeyFile: TLSFixtures.shared.path("good.key")
-            )
+            configuration.tls = TLSFixtures.shared.server()
             let address = try address("tls")
             let server = try HTTPServer.bind(to: address, configuration: configuration) { _, _ in
                 HTTPServerResponse(body: .text("secret"))

@@ -126,7 +126,7 @@ struct UpgradePeerTests {
 
     private func client() -> HTTPClient {
         var configuration = HTTPClient.Configuration()
-        configuration.tls.trustRoots = .file(TLSFixtures.shared.path("ca.pem"))
+        configuration.tls = TLSFixtures.shared.client
         return HTTPClient(configuration: configuration)
     }
 
@@ -134,10 +134,7 @@ struct UpgradePeerTests {
     func bothDirectionsFlowAtOnceOverTLS() throws {
         try runHTTPLoop(realTime: true) {
             var configuration = HTTPServer.Configuration()
-            configuration.tls = TLSConfiguration(
-                certificateChainFile: TLSFixtures.shared.path("good.pem"),
-                privateKeyFile: TLSFixtures.shared.path("good.key")
-            )
+            configuration.tls = TLSFixtures.shared.server()
             let server = try HTTPServer.bind(to: .loopback(port: 0), configuration: configuration) { _, _ in
                 .upgrade(to: "echo") { stream in
                     try await stream.write("first")

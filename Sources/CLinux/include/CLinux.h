@@ -49,6 +49,10 @@ static inline void clinux_set_current_faults(void *faults) { clinux_thread_fault
 // How many forks lie between this process and the first that asked: a loop does not survive one.
 int clinux_fork_count(void);
 
+// Has malloc keep up to 32 MiB of freed memory for the next blocks, where it would return it to the kernel and get it back
+// page by page, each with a fault.
+void clinux_keep_freed_memory(void);
+
 // zlib's z_stream, so that the library can be loaded at run time and no header of it is needed to build. The layout has
 // been the same since zlib 1.0.
 struct clinux_zlib_stream {

@@ -277,7 +277,11 @@ final class ClientExchange {
                 isComplete = true
                 return takeResponse(trailers: http.parser.takeTrailers())
             case nil:
-                if try await http.fill(timeout: patience, deadline: times.deadline) { continue }
+                if http.awaitsLongBody, decoder == nil {
+                    if try await receiveLongBody(http) { continue }
+                } else if try await http.fill(timeout: patience, deadline: times.deadline) {
+                    continue
+                }
                 guard case .endOfBody = try http.parser.finish() else { throw HTTPError.peerClosed }
                 try decoder?.finish()
                 return takeResponse(trailers: HTTPFields())
@@ -289,7 +293,18 @@ final class ClientExchange {
         guard decoder == nil, case .length(let length) = responseFraming else { return }
         guard length <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
         // What is here in one piece becomes the body as it is.
-        if http.unparsedCount < length { body.reserveCapacity(length) }
+        if http.unparsedCount < length { body.reserveBody(length) }
+    }
+
+    private func receiveLongBody(_ http: HTTPConnection) async throws -> Bool {
+        var body: [UInt8] = []
+        // Swapped, since a field cannot be lent across a suspension.
+        swap(&body, &self.body)
+        defer { swap(&body, &self.body) }
+        let before = body.count
+        guard try await http.fill(&body, timeout: patience, deadline: times.deadline) else { return false }
+        times.observation?.note(.responseChunkReceived(bytes: body.count - before))
+        return true
     }
 
     @inline(__always)

@@ -102,23 +102,26 @@ package final class HTTPConnection: LoopConnection {
         if deadline <= loop.now { throw NetworkError.timedOut("read") }
         while true {
             if try tryFill() { return !sawEnd }
-            let until = min(loop.now.advanced(nanoseconds: timeout), deadline)
-            if hasUnsent {
-                try await sendUnsent(until: until)
-                continue
-            }
-            // As ``Socket/waitReadable(_:until:cancellably:)``, without a function more on the way.
-            let reason = WaitReason.read(descriptor: socket.descriptor)
-            let wake =
-                if let now = socket.readableNow {
-                    now
-                } else if waitsCancellably {
-                    await socket.readSpot.parkCancellably(reason, until: until)
-                } else {
-                    await socket.readSpot.park(reason, until: until)
-                }
-            try wake.check("read")
+            try await waitForInput(timeout: timeout, deadline: deadline)
         }
+    }
+
+    /// Waits until it is worth trying again, and meanwhile sends what the kernel did not take at the end of the turn.
+    @inline(__always)
+    func waitForInput(timeout: Int64, deadline: LoopInstant) async throws {
+        let until = min(loop.now.advanced(nanoseconds: timeout), deadline)
+        if hasUnsent { return try await sendUnsent(until: until) }
+        // As ``Socket/waitReadable(_:until:cancellably:)``, without a function more on the way.
+        let reason = WaitReason.read(descriptor: socket.descriptor)
+        let wake =
+            if let now = socket.readableNow {
+                now
+            } else if waitsCancellably {
+                await socket.readSpot.parkCancellably(reason, until: until)
+            } else {
+                await socket.readSpot.park(reason, until: until)
+            }
+        try wake.check("read")
     }
 
     /// What ``Socket/tryReceive(into:)`` answers, and the bytes.
@@ -126,8 +129,13 @@ package final class HTTPConnection: LoopConnection {
     private func tryReceive() -> (result: Int, bytes: UnsafeRawBufferPointer) {
         if window.isEmpty { dropCarry() }
         let room = loop.scratch(for: self)
-        let result = if let tls { tls.tryReceive(into: room) } else { socket.tryReceive(into: room) }
+        let result = tryReceive(into: room)
         return (result, UnsafeRawBufferPointer(rebasing: room[..<max(0, result)]))
+    }
+
+    @inline(__always)
+    private func tryReceive(into room: UnsafeMutableRawBufferPointer) -> Int {
+        if let tls { tls.tryReceive(into: room) } else { socket.tryReceive(into: room) }
     }
 
     @inline(__always)
@@ -150,7 +158,6 @@ package final class HTTPConnection: LoopConnection {
     }
 
     private func accept(_ received: UnsafeRawBufferPointer) {
-        bytesReceived += received.count
         window = window.isEmpty ? received : joined(window, received)
     }
 
@@ -184,11 +191,29 @@ package final class HTTPConnection: LoopConnection {
     /// Receives what is there without waiting. Returns whether there was anything, the end of the stream included.
     package func tryFill() throws -> Bool {
         if socket.isClosed { throw NetworkError.closed("read") }
-        let (count, received) = tryReceive()
-        if count == -Int(EAGAIN) { return false }
-        if count < 0 { throw failure(count, "read") }
-        if count == 0 { sawEnd = true }
+        let (result, received) = tryReceive()
+        guard try note(result) else { return false }
         accept(received)
+        return true
+    }
+
+    /// As ``tryFill()``, but receives the body, of which more is to come, behind what is in `body`.
+    package func tryFill(_ body: inout [UInt8]) throws -> Bool {
+        assert(window.isEmpty && bodyRest > 0)
+        if socket.isClosed { throw NetworkError.closed("read") }
+        let received = body.appendInPlace(upTo: bodyRest) { tryReceive(into: $0) }
+        guard try note(received) else { return false }
+        parser.skipBody(received)
+        return true
+    }
+
+    /// Accounts for what was received. Returns whether there was anything, the end of the stream included.
+    @inline(__always)
+    private func note(_ received: Int) throws -> Bool {
+        if received == -Int(EAGAIN) { return false }
+        if received < 0 { throw failure(received, "read") }
+        if received == 0 { sawEnd = true }
+        bytesReceived += received
         return true
     }
 

@@ -9,6 +9,13 @@ extension HTTPParser {
         return position..<position + count
     }
 
+    /// Says that the next `count` octets of a body with a length have gone where they belong without passing by here.
+    mutating func skipBody(_ count: Int) {
+        assert(phase == .lengthBody && count <= remaining)
+        remaining -= count
+        if remaining == 0 { phase = .messageEnd }
+    }
+
     /// Consumes the line before a chunk: `1*HEXDIG [ chunk-ext ] CRLF` (RFC 9112 §7.1). False if it is not complete.
     ///
     /// Stricter than the RFC in one point: white space between the size and the extension is refused, as llhttp does.

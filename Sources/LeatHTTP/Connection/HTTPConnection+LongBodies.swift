@@ -1,0 +1,54 @@
+import CLinux
+import LeatLoop
+import LeatNet
+import LeatReactor
+
+/// The way of long bodies that are collected: past the scratch buffer, into the array that the caller gets. It saves a copy of
+/// each octet, and a system call for each 64 KiB.
+extension HTTPConnection {
+    /// Octets left of a body with a length; 0 if none is being received. Not asked of the parser, which would be copied.
+    var bodyRest: Int { parser.phase == .lengthBody ? parser.remaining : 0 }
+
+    /// Whether so much is left of a body with a length that it should be received where it is to lie.
+    var awaitsLongBody: Bool { bodyRest >= 32768 }
+
+    /// As ``fill(timeout:deadline:)``, but receives the body, of which more is to come, behind what is in `body`.
+    func fill(_ body: inout [UInt8], timeout: Int64, deadline: LoopInstant) async throws -> Bool {
+        if !loop.spendBudget() { await Task.yield() }
+        if deadline <= loop.now { throw NetworkError.timedOut("read") }
+        while true {
+            if try tryFill(&body) { return !sawEnd }
+            try await waitForInput(timeout: timeout, deadline: deadline)
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Prepares for a body as long as its sender says. Beyond 16 MiB nobody is taken at their word: the array grows with what
+    /// comes.
+    mutating func reserveBody(_ length: Int) {
+        reserveCapacity(Swift.min(length, 16 << 20))
+    }
+
+    /// Has `receive` write up to `maximum` octets behind the last one, and appends as many as it says; none if it says less
+    /// than zero. Returns what it says.
+    mutating func appendInPlace(
+        upTo maximum: Int,
+        _ receive: (UnsafeMutableRawBufferPointer) -> Int
+    ) -> Int {
+        _ = heapIsPrepared
+        var result = 0
+        let size = Swift.min(maximum, Swift.max(capacity - count, 1 << 20))
+        append(addingCapacity: size) { free in
+            free.withUnsafeMutableBufferPointer { free, count in
+                // The room can be larger than was asked for.
+                result = receive(UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(free)[..<size]))
+                count = Swift.max(0, result)
+            }
+        }
+        return result
+    }
+}
+
+/// Done once, before the first long body.
+private let heapIsPrepared: Void = clinux_keep_freed_memory()
