@@ -199,9 +199,12 @@ public final class HTTPClient: @unchecked Sendable {
         _ body: (ClientExchange) async throws -> R
     ) async throws -> R {
         if let limiter = configuration.rateLimiter { try await exchange.wait(for: limiter) }
-        if let limiter = pool.origin(of: url).rateLimiter { try await exchange.wait(for: limiter) }
-        // After those waits: the pool forgets an origin of which nobody has a connection, or waits for one.
-        let origin = pool.origin(of: url)
+        var origin = pool.origin(of: url)
+        if let limiter = origin.rateLimiter {
+            try await exchange.wait(for: limiter)
+            // Again: the pool forgets an origin of which nobody has a connection, or waits for one.
+            origin = pool.origin(of: url)
+        }
         var isRepeat = false
         while true {
             let idle = isRepeat ? nil : pool.idleConnection(to: origin)

@@ -14,13 +14,13 @@ struct ByteWriter {
         }
     }
 
-    private init(room: UnsafeMutableRawBufferPointer) {
+    init(room: UnsafeMutableRawBufferPointer) {
         self.room = room
     }
 
     @inline(__always)
     mutating func write(_ bytes: UnsafeRawBufferPointer) {
-        precondition(bytes.count <= room.count - count, "a head larger than it was measured")
+        precondition(bytes.count <= room.count - count, "more than was measured")
         guard let source = bytes.baseAddress, let start = room.baseAddress else { return }
         (start + count).copyMemory(from: source, byteCount: bytes.count)
         count += bytes.count

@@ -12,9 +12,9 @@ struct FramingFields {
         framing: HTTPBodyFraming,
         mayDescribeAbsentBody: Bool
     ) throws(HTTPEncodingError) {
-        for index in fields.entries.indices {
+        for index in fields.indices {
             if let error = Self.fault(in: fields, at: index) { throw error }
-            switch fields.entries[index].nameLength {
+            switch fields.nameLength(at: index) {
             case 4 where fields.matches(.host, at: index):
                 try noteHost(fields, at: index)
             case 14 where fields.matches(.contentLength, at: index):

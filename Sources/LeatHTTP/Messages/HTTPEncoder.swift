@@ -145,11 +145,11 @@ private struct Lines {
     }
 
     /// No fewer octets than `write` writes; the fixed lines have at most 64.
-    var room: Int { fields.bytes.count + additional.count + 128 }
+    var room: Int { fields.byteCount + additional.count + 128 }
 
     @inline(__always)
     func write(to writer: inout ByteWriter) {
-        fields.bytes.withUnsafeBytes { writer.write($0) }
+        fields.withBytes { writer.write($0) }
         writer.write(framing)
         switch connection {
         case .unstated: break
@@ -195,7 +195,7 @@ extension HTTPEncoder {
 
     /// Checks fields that are to stand behind a body.
     static func check(trailers: HTTPFields) throws(HTTPEncodingError) {
-        for index in trailers.entries.indices {
+        for index in trailers.indices {
             if let error = FramingFields.fault(in: trailers, at: index) { throw error }
             let isForbidden =
                 trailers.matches(.contentLength, at: index) || trailers.matches(.transferEncoding, at: index)
@@ -213,7 +213,7 @@ extension HTTPEncoder {
     ) throws(HTTPEncodingError) {
         try check(trailers: trailers)
         append("0\r\n", to: &output)
-        output.append(contentsOf: trailers.bytes)
+        trailers.withBytes { output.append(contentsOf: $0) }
         append("\r\n", to: &output)
     }
 }

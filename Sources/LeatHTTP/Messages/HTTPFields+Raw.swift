@@ -1,19 +1,21 @@
 // Access to the bytes of the fields, for the parser, the encoder, the client and the server.
 
 extension HTTPFields {
+    /// The length of all fields in wire form.
+    package var byteCount: Int { storage.map { Int($0.header.byteCount) } ?? 0 }
+
+    /// Calls `body` with all fields in wire form, `name ": " value CRLF`.
+    @inline(__always)
+    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        guard let storage else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        return withExtendedLifetime(storage) { body(storage.bytes) }
+    }
+
     /// The index of the first field named `name` at or after `start`.
     package func firstIndex(of name: HTTPField.Name, from start: Int = 0) -> Int? {
-        guard start < entries.count else { return nil }
+        guard let storage, start < count else { return nil }
         return name.withBytes { name in
-            bytes.withUnsafeBytes { bytes in
-                for index in start..<entries.count {
-                    let entry = entries[index]
-                    guard Int(entry.nameLength) == name.count else { continue }
-                    let candidate = bytes.baseAddress! + Int(entry.nameStart)
-                    if ASCII.equalsIgnoringCase(candidate, name.baseAddress!, name.count) { return index }
-                }
-                return nil
-            }
+            (start..<count).first { storage.name(at: $0, equals: name) }
         }
     }
 
@@ -54,7 +56,7 @@ extension HTTPFields {
 
     /// Calls `body` with the bytes of the name and of the value of each field, in order.
     package func forEachRawField(_ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
-        for index in entries.indices { withRawField(at: index, body) }
+        for index in indices { withRawField(at: index, body) }
     }
 
     /// Calls `body` with the bytes of the name and of the value at `index`. Neither base address is nil.
@@ -63,9 +65,10 @@ extension HTTPFields {
         at index: Int,
         _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Result
     ) -> Result {
-        let entry = entries[index]
-        return bytes.withUnsafeBytes { bytes in
-            let start = bytes.baseAddress!
+        guard let storage else { preconditionFailure("there is no such field") }
+        return withExtendedLifetime(storage) {
+            let entry = storage.entry(at: index)
+            let start = storage.bytes.baseAddress!
             return body(
                 UnsafeRawBufferPointer(start: start + Int(entry.nameStart), count: Int(entry.nameLength)),
                 UnsafeRawBufferPointer(start: start + Int(entry.valueStart), count: Int(entry.valueLength))
@@ -75,33 +78,26 @@ extension HTTPFields {
 
     /// Adds a field whose name is known to be a token. The value is checked when it is sent.
     package mutating func appendRaw(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-        let start = bytes.count
-        let end = start + name.count + value.count + 4
-        let valueStart = end - value.count - 2
-        // Most collections end with a few short fields: one step of growth, not one for each part.
-        if bytes.capacity < end { bytes.reserveCapacity(Swift.max(2 * bytes.capacity, end, 120)) }
-        bytes.append(contentsOf: name)
-        bytes.append(ASCII.colon)
-        bytes.append(ASCII.space)
-        bytes.append(contentsOf: value)
-        bytes.append(ASCII.carriageReturn)
-        bytes.append(ASCII.lineFeed)
-        if entries.capacity == 0 { entries.reserveCapacity(6) }
-        precondition(bytes.count <= UInt32.max, "HTTP fields of 4 GiB or more")
-        entries.append(
-            Entry(
-                nameStart: UInt32(start),
-                nameLength: UInt32(name.count),
-                valueStart: UInt32(valueStart),
-                valueLength: UInt32(value.count)
-            )
-        )
+        let bytes = name.count + value.count + 4
+        // Most collections end with a few short fields: one step of growth, not one for each.
+        let storage = storage == nil ? reserve(entries: 6, bytes: Swift.max(bytes, 120)) : reserve(entries: 1, bytes: bytes)
+        storage.append(name: name, value: value)
     }
 
-    /// Prepares for `bytes` bytes of wire form and `fields` fields, so that both arrays grow once.
-    package mutating func reserve(bytes byteCount: Int, fields: Int) {
-        bytes.reserveCapacity(byteCount)
-        entries.reserveCapacity(fields)
+    /// Adds fields in wire form, whose entries already count from the start of all octets.
+    mutating func append(_ wire: UnsafeRawBufferPointer, _ located: UnsafeBufferPointer<HTTPFieldStorage.Entry>) {
+        reserve(entries: located.count, bytes: wire.count).append(wire, located)
+    }
+
+    /// Makes room for so much more, in a block that nobody else holds, and returns that.
+    @discardableResult
+    mutating func reserve(entries: Int, bytes: Int) -> HTTPFieldStorage {
+        if storage == nil {
+            storage = .make(entries: entries, bytes: bytes)
+        } else if !isKnownUniquelyReferenced(&storage) || !storage!.hasRoom(entries: entries, bytes: bytes) {
+            storage = storage!.grown(byEntries: entries, bytes: bytes)
+        }
+        return storage!
     }
 
     mutating func append(name: HTTPField.Name, value: String) {
@@ -111,12 +107,11 @@ extension HTTPFields {
     }
 
     func matches(_ name: HTTPField.Name, at index: Int) -> Bool {
-        name.withBytes { name in
-            withRawField(at: index) { candidate, _ in
-                candidate.count == name.count
-                    && ASCII.equalsIgnoringCase(candidate.baseAddress!, name.baseAddress!, name.count)
-            }
-        }
+        name.withBytes { storage?.name(at: index, equals: $0) ?? false }
+    }
+
+    func nameLength(at index: Int) -> Int {
+        withRawField(at: index) { name, _ in name.count }
     }
 
     func name(at index: Int) -> HTTPField.Name {

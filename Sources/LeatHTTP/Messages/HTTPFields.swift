@@ -12,19 +12,9 @@
 /// Two collections are equal if they hold the same fields in the same order; names are compared without regard to the
 /// case of ASCII letters, values byte for byte.
 public struct HTTPFields: Sendable {
-    /// Where one field lies in ``bytes``.
-    package struct Entry: Sendable {
-        var nameStart: UInt32
-        var nameLength: UInt32
-        var valueStart: UInt32
-        var valueLength: UInt32
-    }
-
-    /// Every field in wire form, `name ":" OWS value OWS CRLF`, one after the other and without gaps.
-    /// So the parser fills it with one copy, and the encoder sends it with one copy.
-    package internal(set) var bytes: [UInt8] = []
-
-    package internal(set) var entries: [Entry] = []
+    /// What they are kept in; nil if that has not been needed. Safe to share between threads, since only a block that nobody
+    /// else holds is ever written to: see ``reserve(entries:bytes:)``.
+    nonisolated(unsafe) var storage: HTTPFieldStorage?
 
     /// Makes an empty collection. It owns no memory.
     public init() {}
@@ -116,8 +106,8 @@ public struct HTTPFields: Sendable {
     /// same name.
     private mutating func replaceAll(_ name: HTTPField.Name, startingAt first: Int, with values: [String]) {
         var rebuilt = HTTPFields()
-        rebuilt.reserve(bytes: bytes.count, fields: entries.count + values.count)
-        for index in entries.indices {
+        rebuilt.reserve(entries: count + values.count, bytes: byteCount)
+        for index in indices {
             if index == first {
                 for value in values { rebuilt.append(name: name, value: value) }
             } else if index < first || !matches(name, at: index) {
@@ -131,7 +121,7 @@ public struct HTTPFields: Sendable {
 extension HTTPFields: RandomAccessCollection {
     public var startIndex: Int { 0 }
 
-    public var endIndex: Int { entries.count }
+    public var endIndex: Int { storage.map { Int($0.header.entryCount) } ?? 0 }
 
     /// The field at a position. It makes two strings.
     public subscript(position: Int) -> HTTPField {
@@ -155,8 +145,8 @@ extension HTTPFields: CustomStringConvertible {
 
 extension HTTPFields: Hashable {
     public static func == (left: Self, right: Self) -> Bool {
-        guard left.entries.count == right.entries.count else { return false }
-        for index in left.entries.indices {
+        guard left.count == right.count else { return false }
+        for index in left.indices {
             let isEqual = left.withRawField(at: index) { leftName, leftValue in
                 right.withRawField(at: index) { rightName, rightValue in
                     leftName.count == rightName.count
@@ -170,7 +160,7 @@ extension HTTPFields: Hashable {
     }
 
     public func hash(into hasher: inout Hasher) {
-        hasher.combine(entries.count)
+        hasher.combine(count)
         forEachRawField { name, value in
             hasher.combineLowercased(name)
             hasher.combine(bytes: value)

@@ -1,15 +1,15 @@
 extension HTTPParser {
     /// Consumes the complete field lines of a head or of a trailer section. True at the empty line which ends them.
     ///
-    /// The lines at hand are located first and then copied at once, so that a head which arrives in one piece costs two
-    /// allocations, whatever the number of fields.
+    /// The lines at hand are located first and then copied at once, so that a head which arrives in one piece costs one
+    /// allocation, whatever the number of fields.
     mutating func parseFieldLines(
         _ bytes: UnsafeRawBufferPointer,
         _ position: inout Int
     ) throws(HTTPParseError) -> Bool {
         var outcome = RunOutcome.full
         while outcome == .full {
-            outcome = try withUnsafeTemporaryAllocation(of: HTTPFields.Entry.self, capacity: Self.runCapacity) {
+            outcome = try withUnsafeTemporaryAllocation(of: HTTPFieldStorage.Entry.self, capacity: Self.runCapacity) {
                 (entries) throws(HTTPParseError) -> RunOutcome in
                 try parseRun(bytes, &position, entries)
             }
@@ -27,17 +27,17 @@ extension HTTPParser {
     private mutating func parseRun(
         _ bytes: UnsafeRawBufferPointer,
         _ position: inout Int,
-        _ entries: UnsafeMutableBufferPointer<HTTPFields.Entry>
+        _ entries: UnsafeMutableBufferPointer<HTTPFieldStorage.Entry>
     ) throws(HTTPParseError) -> RunOutcome {
         guard let base = bytes.baseAddress else { return .needMore }
         let isTrailer = phase == .trailers
         let place: HTTPParseError.Place = isTrailer ? .trailer : .field
         let maximumSize = Int(isTrailer ? limits.trailerSection : limits.head)
         let longest = Int(limits.fieldLine)
-        let known = fields.entries.count
+        let known = fields.count
         let room = min(entries.count, Int(limits.fieldCount) - known)
         // Entries count from the start of the fields' storage, to whose end the run will be copied.
-        let bias = fields.bytes.count - position
+        let bias = fields.byteCount - position
         let runStart = position
         var count = 0
         var outcome = RunOutcome.full
@@ -60,7 +60,7 @@ extension HTTPParser {
             if count == room { throw fieldError(.tooManyFields) }
             guard let parts = FieldLine(line, length) else { throw fault(in: line, length) }
             try note(line, parts, index: known &+ count)
-            entries[count] = HTTPFields.Entry(
+            entries[count] = HTTPFieldStorage.Entry(
                 nameStart: UInt32(truncatingIfNeeded: start),
                 nameLength: UInt32(truncatingIfNeeded: parts.nameLength),
                 valueStart: UInt32(truncatingIfNeeded: start &+ parts.valueStart),
@@ -70,7 +70,7 @@ extension HTTPParser {
         }
         if count > 0 {
             let end = outcome == .sectionEnd ? position - 2 : position
-            fields.appendRun(
+            fields.append(
                 UnsafeRawBufferPointer(rebasing: bytes[runStart..<end]),
                 UnsafeBufferPointer(rebasing: entries[..<count])
             )
@@ -146,18 +146,5 @@ struct FieldLine {
         valueStart = value.lowerBound
         valueLength = value.upperBound &- value.lowerBound
         guard ASCII.firstNonFieldValue(line + valueStart, valueLength) == nil else { return nil }
-    }
-}
-
-extension HTTPFields {
-    /// Adds fields in wire form, whose entries already count from the start of ``bytes``.
-    fileprivate mutating func appendRun(_ wire: UnsafeRawBufferPointer, _ located: UnsafeBufferPointer<Entry>) {
-        if entries.isEmpty {
-            bytes = Array(wire)
-            entries = Array(located)
-        } else {
-            bytes.append(contentsOf: wire)
-            entries.append(contentsOf: located)
-        }
     }
 }

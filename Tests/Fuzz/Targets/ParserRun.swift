@@ -178,7 +178,7 @@ extension ParserRun {
 
     private func check(_ fields: HTTPFields, size: Int) throws {
         try require(fields.count <= limits.maximumFieldCount, "\(fields.count) fields")
-        try require(fields.bytes.count <= size, "\(fields.bytes.count) octets of fields")
+        try require(fields.byteCount <= size, "\(fields.byteCount) octets of fields")
         for field in fields {
             try require(HTTPField.Name(field.name.rawName) != nil && field.isValid, "the field \(field)")
             try require(field.name.rawName.utf8.count <= limits.maximumFieldLine, "the field \(field)")

@@ -33,7 +33,7 @@ final class OriginPool: @unchecked Sendable {
         host = url.host
         port = url.port
         authority = url.authority
-        plainLines = Array("Host: \(url.authority)\r\n".utf8) + defaultFields.bytes
+        plainLines = Array("Host: \(url.authority)\r\n".utf8) + defaultFields.withBytes { Array($0) }
     }
 }
 
