@@ -84,7 +84,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
             if let piece = try tryNext(connection) { return piece }
             if isFinished { return nil }
             if try await connection.fill(timeout: times.readTimeout, deadline: times.deadline) { continue }
-            guard case .endOfBody = try connection.parser.finish() else { throw HTTPError.peerClosed }
+            guard case .endOfBody = try connection.parser.finish() else { throw HTTPError.peerClosed() }
             isFinished = true
             return nil
         }
@@ -151,7 +151,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
                 try Task.checkCancellation()
                 let before = body.count
                 guard try await connection.fill(&body, timeout: times.readTimeout, deadline: times.deadline) else {
-                    throw HTTPError.peerClosed
+                    throw HTTPError.peerClosed()
                 }
                 received += body.count - before
                 times.observation?.note(.responseChunkReceived(bytes: body.count - before))
@@ -205,7 +205,9 @@ extension HTTPError {
         HTTPError(.bodyTooLarge, "the body has more than \(limit) bytes")
     }
 
-    package static var peerClosed: HTTPError {
+    /// Boxed, since the frame of an asynchronous function would hold each error that it may throw.
+    @inline(never)
+    package static func peerClosed() -> any Error {
         HTTPError(.incomplete, "the peer closed the connection before the message was complete")
     }
 }

@@ -74,15 +74,19 @@ public struct NetworkError: TimeLimitError, Hashable, Sendable, CustomStringConv
 
     package var isTimeout: Bool { kind == .timedOut }
 
-    package static func closed(_ operation: String) -> NetworkError {
-        NetworkError(.closed, operation: operation, detail: "it is closed")
-    }
-
     package static func busy(_ operation: String) -> NetworkError {
         NetworkError(.busy, operation: operation, detail: "another task is doing the same")
     }
 
-    package static func timedOut(_ operation: String) -> NetworkError {
+    // Made elsewhere and boxed, since the frame of an asynchronous function would hold each one that it may throw.
+
+    @inline(never)
+    package static func closed(_ operation: String) -> any Error {
+        NetworkError(.closed, operation: operation, detail: "it is closed")
+    }
+
+    @inline(never)
+    package static func timedOut(_ operation: String) -> any Error {
         NetworkError(.timedOut, operation: operation, detail: "the deadline passed")
     }
 }

@@ -18,7 +18,7 @@ struct CodingResponseTests {
     ) throws -> HTTPResponseHead {
         let message = Array("HTTP/1.1 \(status)\r\n\(fields)\r\n".utf8)
         guard case .response(let head) = observe(message, .response, answering: method).first else {
-            throw HTTPError.peerClosed
+            throw HTTPError.peerClosed()
         }
         return head
     }

@@ -134,7 +134,7 @@ func withBody<R>(
     }
     while true {
         if case .head = try connection.tryNext() { break }
-        guard try await connection.fill() else { throw HTTPError.peerClosed }
+        guard try await connection.fill() else { throw HTTPError.peerClosed() }
     }
     var head = connection.parser.takeResponseHead()
     let decoder = try ContentDecoder.forResponse(

@@ -213,7 +213,7 @@ final class ClientExchange {
                 isCutShort = try takeHead(http)
                 return isCutShort
             }
-            throw HTTPError.peerClosed
+            throw HTTPError.peerClosed()
         } catch let error as NetworkError where error.kind == .timedOut {
             return false
         }
@@ -282,19 +282,22 @@ final class ClientExchange {
                 } else if try await http.fill(timeout: patience, deadline: times.deadline) {
                     continue
                 }
-                guard case .endOfBody = try http.parser.finish() else { throw HTTPError.peerClosed }
+                guard case .endOfBody = try http.parser.finish() else { throw HTTPError.peerClosed() }
                 try decoder?.finish()
                 return takeResponse(trailers: HTTPFields())
             }
         }
     }
 
-    private func prepareBody(upTo maximum: Int) throws(HTTPError) {
+    private func prepareBody(upTo maximum: Int) throws {
         guard decoder == nil, case .length(let length) = responseFraming else { return }
-        guard length <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
+        guard length <= maximum else { throw tooLarge(maximum) }
         // What is here in one piece becomes the body as it is.
         if http.unparsedCount < length { body.reserveBody(length) }
     }
+
+    @inline(never)
+    private func tooLarge(_ maximum: Int) -> any Error { HTTPError.bodyTooLarge(limit: maximum) }
 
     private func receiveLongBody(_ http: HTTPConnection) async throws -> Bool {
         var body: [UInt8] = []
@@ -311,7 +314,7 @@ final class ClientExchange {
     private func append(_ bytes: UnsafeRawBufferPointer, upTo maximum: Int) throws {
         times.observation?.note(.responseChunkReceived(bytes: bytes.count))
         if let decoder { return try decoder.decode(bytes, appendingTo: &body, upTo: maximum) }
-        guard body.count + bytes.count <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
+        guard body.count + bytes.count <= maximum else { throw tooLarge(maximum) }
         if body.capacity == 0 { body = Array(bytes) } else { body.append(contentsOf: bytes) }
     }
 
@@ -338,7 +341,7 @@ final class ClientExchange {
             if case .head = try http.tryNext() {
                 _ = try takeHead(http)
             } else if !(try await http.fill(timeout: patience, deadline: times.deadline)) {
-                throw HTTPError.peerClosed
+                throw HTTPError.peerClosed()
             }
         }
         let response = HTTPResponse(status: status, headerFields: responseFields)

@@ -168,15 +168,19 @@ public final class HTTPClient: @unchecked Sendable {
         loop.preconditionOnLoop()
         pool.metrics.requestsStarted &+= 1
         var times = timesFromNow
-        if isObserved {
-            times.observation = Observation(
-                request: pool.metrics.requestsStarted,
-                clock: loop.clock,
-                observer: configuration.observer!
-            )
-            times.observation?.note(.requestStarted(method, url))
-        }
+        if isObserved { times.observation = observation(of: method, url) }
         return times
+    }
+
+    @inline(never)
+    private func observation(of method: HTTPRequest.Method, _ url: HTTPURL) -> Observation {
+        let observation = Observation(
+            request: pool.metrics.requestsStarted,
+            clock: loop.clock,
+            observer: configuration.observer!
+        )
+        observation.note(.requestStarted(method, url))
+        return observation
     }
 
     @inline(__always)
@@ -185,6 +189,7 @@ public final class HTTPClient: @unchecked Sendable {
         times.observation?.note(.requestEnded(status))
     }
 
+    @inline(never)
     private func fail(_ times: ExchangeTimes, _ error: any Error) {
         pool.metrics.requestsFailed += 1
         times.observation?.note(.requestFailed(error))
@@ -217,17 +222,29 @@ public final class HTTPClient: @unchecked Sendable {
                 pool.checkIn(connection, reusable: exchange.leavesConnectionReusable)
                 return result
             } catch {
-                exchange.account(to: &pool.metrics)
-                pool.checkIn(connection, reusable: exchange.leavesConnectionUntouched())
-                // The server closed a kept-alive connection while the request was on its way, and answered nothing.
-                if !isRepeat, exchange.mayBeRepeated, exchange.foundConnectionStale(error) {
-                    isRepeat = true
-                    pool.metrics.repeats += 1
-                    continue
-                }
-                throw exchange.describe(error)
+                let failure = giveUp(exchange, on: connection, error, isRepeat: isRepeat)
+                if let failure { throw failure }
+                isRepeat = true
             }
         }
+    }
+
+    /// Ends an attempt that failed. Returns what the caller is told; nil if there is to be another.
+    @inline(never)
+    private func giveUp(
+        _ exchange: ClientExchange,
+        on connection: PooledConnection,
+        _ error: any Error,
+        isRepeat: Bool
+    ) -> (any Error)? {
+        exchange.account(to: &pool.metrics)
+        pool.checkIn(connection, reusable: exchange.leavesConnectionUntouched())
+        // The server closed a kept-alive connection while the request was on its way, and answered nothing.
+        guard !isRepeat, exchange.mayBeRepeated, exchange.foundConnectionStale(error) else {
+            return exchange.describe(error)
+        }
+        pool.metrics.repeats += 1
+        return nil
     }
 
     /// The exchange for a request that may have been redirected: with the cookies for its URL, and the defaults that it lacks.

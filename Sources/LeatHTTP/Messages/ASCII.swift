@@ -119,25 +119,38 @@ extension ASCII {
     /// The offset of the first byte that may not stand in a field value, or nil.
     @inline(__always)
     static func firstNonFieldValue(_ start: UnsafeRawPointer, _ count: Int) -> Int? {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
-        var index = 0
-        while index &+ 8 <= count {
-            let word = start.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            let control = (word &- ones &* 0x20) & ~word & highs
-            let delete = word ^ (ones &* 0x7F)
-            if control | ((delete &- ones) & ~delete & highs) != 0 {
-                // HTAB is the one control character which may pass.
-                for offset in index..<index &+ 8
-                where !isFieldValue(start.load(fromByteOffset: offset, as: UInt8.self)) { return offset }
+        firstNonFieldValue(start, 0..<count)
+    }
+
+    /// Likewise in a part of a line, what stands before which is known to be fit.
+    @inline(__always)
+    static func firstNonFieldValue(_ line: UnsafeRawPointer, _ range: Range<Int>) -> Int? {
+        var index = range.lowerBound
+        while index < range.upperBound {
+            // The last eight bytes may begin before the range.
+            let start = min(index, range.upperBound &- 8)
+            guard start >= 0, !mayHoldControl(line.loadUnaligned(fromByteOffset: start, as: UInt64.self)) else {
+                return firstNonFieldValueOneByOne(line, index..<range.upperBound)
             }
             index &+= 8
         }
-        while index < count {
-            if !isFieldValue(start.load(fromByteOffset: index, as: UInt8.self)) { return index }
-            index &+= 1
-        }
         return nil
+    }
+
+    /// HTAB is the one control character which may pass.
+    @inline(never)
+    private static func firstNonFieldValueOneByOne(_ line: UnsafeRawPointer, _ range: Range<Int>) -> Int? {
+        range.first { !isFieldValue(line.load(fromByteOffset: $0, as: UInt8.self)) }
+    }
+
+    /// Whether there is a control character among the eight bytes, be it HTAB.
+    @inline(__always)
+    private static func mayHoldControl(_ word: UInt64) -> Bool {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        let control = (word &- ones &* 0x20) & ~word & highs
+        let delete = word ^ (ones &* 0x7F)
+        return control | ((delete &- ones) & ~delete & highs) != 0
     }
 
     /// The offset of the first byte that may not stand in a request target, or nil.

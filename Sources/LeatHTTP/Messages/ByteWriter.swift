@@ -6,11 +6,12 @@ struct ByteWriter {
     /// Appends to `output` what `body` writes, which may be `limit` octets at most.
     @inline(__always)
     static func append(atMost limit: Int, to output: inout [UInt8], _ body: (inout ByteWriter) -> Void) {
-        // A kilobyte or less lies on the stack.
-        withUnsafeTemporaryAllocation(byteCount: limit, alignment: 1) { room in
-            var writer = ByteWriter(room: room)
-            body(&writer)
-            output.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[..<writer.count]))
+        output.append(addingCapacity: limit) { free in
+            free.withUnsafeMutableBufferPointer { free, count in
+                var writer = ByteWriter(room: UnsafeMutableRawBufferPointer(free))
+                body(&writer)
+                count = writer.count
+            }
         }
     }
 

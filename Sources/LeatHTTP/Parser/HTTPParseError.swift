@@ -1,7 +1,7 @@
 /// Why a received message was refused, and where.
 ///
 /// For the same bytes the error is the same, however they were split into reads.
-package struct HTTPParseError: Error, Hashable, Sendable {
+package final class HTTPParseError: Error, Hashable, Sendable {
     package enum Kind: UInt8, Hashable, Sendable, CaseIterable {
         // Limits.
         case startLineTooLong, fieldLineTooLong, headTooLarge, tooManyFields, trailersTooLarge
@@ -29,15 +29,15 @@ package struct HTTPParseError: Error, Hashable, Sendable {
     }
 
     /// What is wrong.
-    package var kind: Kind
+    package let kind: Kind
     /// Where it is.
-    package var place: Place
+    package let place: Place
     /// The line within the head or the trailer section, from 1, or the number of the chunk, from 1; 0 if unknown.
-    package var number: Int
+    package let number: Int
     /// The octet within the line, from 0.
-    package var offset: Int
+    package let offset: Int
     /// The field's name, if it has a valid one.
-    package var fieldName: String?
+    package let fieldName: String?
 
     init(_ kind: Kind, _ place: Place, number: Int, offset: Int = 0, fieldName: String? = nil) {
         self.kind = kind
@@ -45,6 +45,19 @@ package struct HTTPParseError: Error, Hashable, Sendable {
         self.number = number
         self.offset = offset
         self.fieldName = fieldName
+    }
+
+    package static func == (left: HTTPParseError, right: HTTPParseError) -> Bool {
+        left.kind == right.kind && left.place == right.place && left.number == right.number
+            && left.offset == right.offset && left.fieldName == right.fieldName
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(kind)
+        hasher.combine(place)
+        hasher.combine(number)
+        hasher.combine(offset)
+        hasher.combine(fieldName)
     }
 
     /// The status with which a server answers before it closes the connection.

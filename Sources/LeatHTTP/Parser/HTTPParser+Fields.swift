@@ -145,6 +145,6 @@ struct FieldLine {
         self.nameLength = nameLength
         valueStart = value.lowerBound
         valueLength = value.upperBound &- value.lowerBound
-        guard ASCII.firstNonFieldValue(line + valueStart, valueLength) == nil else { return nil }
+        guard ASCII.firstNonFieldValue(line, value) == nil else { return nil }
     }
 }

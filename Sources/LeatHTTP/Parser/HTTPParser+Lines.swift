@@ -216,8 +216,8 @@ extension HTTPParser {
         }
         let phraseStart = min(13, length)
         let phraseLength = length - phraseStart
-        if let offset = ASCII.firstNonFieldValue(line + phraseStart, phraseLength) {
-            throw startError(.invalidReasonPhrase, at: phraseStart + offset)
+        if let offset = ASCII.firstNonFieldValue(line, phraseStart..<length) {
+            throw startError(.invalidReasonPhrase, at: offset)
         }
         statusCode = UInt16(code)
         let usual = HTTPResponse.Status.standardReasonPhrase(for: code)

@@ -68,7 +68,9 @@ package final class Observation: Sendable {
         self.observer = observer
     }
 
-    func note(_ kind: HTTPClientEvent.Kind) {
-        observer(HTTPClientEvent(request: request, time: clock.now, kind: kind))
+    /// Not inlined: what is not observed must not pay for the room that an event takes.
+    @inline(never)
+    func note(_ kind: @autoclosure () -> HTTPClientEvent.Kind) {
+        observer(HTTPClientEvent(request: request, time: clock.now, kind: kind()))
     }
 }
