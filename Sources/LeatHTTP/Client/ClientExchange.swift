@@ -263,8 +263,7 @@ final class ClientExchange {
 
     /// Receives the whole response.
     @inline(__always)
-    func collect(upTo maximum: Int) async throws -> HTTPClientResponse {
-        let http = http!
+    func collect(_ http: HTTPConnection, upTo maximum: Int) async throws -> HTTPClientResponse {
         if hasHead { try prepareBody(upTo: maximum) }
         while true {
             switch try http.tryNext() {
@@ -333,10 +332,10 @@ final class ClientExchange {
     /// Hands the response to `handler`, which reads as much of the body as it likes; or returns it, if it says to go
     /// elsewhere and that is to be followed.
     func stream<R>(
+        _ http: HTTPConnection,
         followingRedirects: Bool,
         to handler: (HTTPResponse, HTTPBodyReader) async throws -> R
     ) async throws -> StreamOutcome<R> {
-        let http = http!
         while !hasHead {
             if case .head = try http.tryNext() {
                 _ = try takeHead(http)

@@ -74,7 +74,7 @@ public final class HTTPClient: @unchecked Sendable {
         let times = begin(method, url)
         do {
             let exchange = exchange(method, url, headerFields, body, hasLeftOrigin: false, times)
-            let response = try await run(exchange, to: url) { exchange in try await exchange.collect(upTo: maximum) }
+            let response = try await run(exchange, to: url) { http in try await exchange.collect(http, upTo: maximum) }
             guard followsRedirects, RedirectPolicy.leads(response.status, response.headerFields) else {
                 end(times, response.status)
                 return response
@@ -126,8 +126,8 @@ public final class HTTPClient: @unchecked Sendable {
             while true {
                 let exchange = exchange(for: hop, trail, times)
                 exchange.mayUpgrade = mayUpgrade
-                let outcome = try await run(exchange, to: hop.url) { exchange in
-                    try await exchange.stream(followingRedirects: followsRedirects) { response, body in
+                let outcome = try await run(exchange, to: hop.url) { http in
+                    try await exchange.stream(http, followingRedirects: followsRedirects) { response, body in
                         try await handler(exchange, response, body, trail)
                     }
                 }
@@ -201,7 +201,7 @@ public final class HTTPClient: @unchecked Sendable {
     func run<R>(
         _ exchange: ClientExchange,
         to url: HTTPURL,
-        _ body: (ClientExchange) async throws -> R
+        _ body: (HTTPConnection) async throws -> R
     ) async throws -> R {
         if let limiter = configuration.rateLimiter { try await exchange.wait(for: limiter) }
         var origin = pool.origin(of: url)
@@ -212,12 +212,12 @@ public final class HTTPClient: @unchecked Sendable {
         }
         var isRepeat = false
         while true {
-            let idle = isRepeat ? nil : pool.idleConnection(to: origin)
-            let connection =
-                if let idle { idle } else { try await pool.checkOut(origin, fresh: isRepeat, exchange.times) }
+            var idle = isRepeat ? nil : pool.idleConnection(to: origin)
+            if idle == nil { idle = try await pool.checkOut(origin, fresh: isRepeat, exchange.times) }
+            let connection = idle!
             do {
                 if !(try exchange.trySend(over: connection)) { try await exchange.finishSending() }
-                let result = try await body(exchange)
+                let result = try await body(connection.http)
                 exchange.account(to: &pool.metrics)
                 pool.checkIn(connection, reusable: exchange.leavesConnectionReusable)
                 return result

@@ -224,7 +224,8 @@ package final class HTTPConnection: LoopConnection {
     @inline(__always)
     package func tryFlush() -> Bool {
         guard !output.isEmpty else { return true }
-        let sent = output.withUnsafeBytes { trySend($0) }
+        // Mutable, so that the array need not be retained meanwhile.
+        let sent = output.withUnsafeMutableBytes { trySend(UnsafeRawBufferPointer($0)) }
         if sent == output.count {
             output.removeAll(keepingCapacity: true)
             return true

@@ -80,24 +80,27 @@ extension HTTPFields {
     package mutating func appendRaw(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
         let bytes = name.count + value.count + 4
         // Most collections end with a few short fields: one step of growth, not one for each.
-        let storage = storage == nil ? reserve(entries: 6, bytes: Swift.max(bytes, 120)) : reserve(entries: 1, bytes: bytes)
-        storage.append(name: name, value: value)
+        if storage == nil {
+            reserve(entries: 6, bytes: Swift.max(bytes, 120))
+        } else {
+            reserve(entries: 1, bytes: bytes)
+        }
+        storage!.append(name: name, value: value)
     }
 
     /// Adds fields in wire form, whose entries already count from the start of all octets.
     mutating func append(_ wire: UnsafeRawBufferPointer, _ located: UnsafeBufferPointer<HTTPFieldStorage.Entry>) {
-        reserve(entries: located.count, bytes: wire.count).append(wire, located)
+        reserve(entries: located.count, bytes: wire.count)
+        storage!.append(wire, located)
     }
 
-    /// Makes room for so much more, in a block that nobody else holds, and returns that.
-    @discardableResult
-    mutating func reserve(entries: Int, bytes: Int) -> HTTPFieldStorage {
+    /// Makes room for so much more, in a block that nobody else holds.
+    mutating func reserve(entries: Int, bytes: Int) {
         if storage == nil {
             storage = .make(entries: entries, bytes: bytes)
         } else if !isKnownUniquelyReferenced(&storage) || !storage!.hasRoom(entries: entries, bytes: bytes) {
             storage = storage!.grown(byEntries: entries, bytes: bytes)
         }
-        return storage!
     }
 
     mutating func append(name: HTTPField.Name, value: String) {

@@ -72,7 +72,7 @@ extension HTTPClient {
         while RedirectPolicy.leads(response.status, response.headerFields) {
             hop = try next(after: hop, response.status, response.headerFields, &trail, times)
             let exchange = exchange(for: hop, trail, times)
-            response = try await run(exchange, to: hop.url) { exchange in try await exchange.collect(upTo: maximum) }
+            response = try await run(exchange, to: hop.url) { http in try await exchange.collect(http, upTo: maximum) }
             times = exchange.times
         }
         response.history = trail.history
