@@ -34,7 +34,7 @@ struct ClientCase {
                 "\(Format.grouped(requests)) requests a run, \(runs.leats.count) × Leat, to the floor's "
                 + "server; processor time of the client.",
             note:
-                "Leat allocates what the caller keeps, fields (their bytes, and where they lie) and body, and the exchange.",
+                "Leat allocates what the caller keeps, the fields and the body, and the exchange.",
             floor: side(runs.floor, allocations.floor),
             leat: side(runs.leat, allocations.leat),
             rateOverFloor: runs.ratio(\.rate),
