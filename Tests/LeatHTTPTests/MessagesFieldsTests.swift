@@ -61,6 +61,41 @@ import Testing
         #expect(two.isEmpty)
     }
 
+    /// Against a plain array, with copies taken on the way, which must stay as they were.
+    @Test(arguments: 0..<50) func aCollectionBehavesAsAnArrayOfFields(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let names: [HTTPField.Name] = [.accept, .host, .cookie, name("x"), name("A-Name-Of-Some-Length"), .setCookie]
+        var fields = HTTPFields()
+        var model: [HTTPField] = []
+        var copies: [(HTTPFields, [HTTPField])] = []
+        for _ in 0..<200 {
+            let name = names.randomElement(using: &generator)!
+            let value = String(repeating: "v", count: Int.random(in: 0...40, using: &generator))
+            switch Int.random(in: 0..<10, using: &generator) {
+            case 0:
+                copies.append((fields, model))
+            case 1:
+                fields[name] = nil
+                model.removeAll { $0.name == name }
+            case 2:
+                fields[name] = value
+                let first = model.firstIndex { $0.name == name } ?? model.count
+                model.removeAll { $0.name == name }
+                model.insert(HTTPField(name: name, value: value), at: first)
+            case 3 where !copies.isEmpty:
+                (fields, model) = copies.randomElement(using: &generator)!
+            default:
+                fields.append(HTTPField(name: name, value: value))
+                model.append(HTTPField(name: name, value: value))
+            }
+            #expect(Array(fields) == model)
+            #expect(fields[values: name] == model.filter { $0.name == name }.map(\.value))
+            let wire = fields.withBytes { String(decoding: $0, as: UTF8.self) }
+            #expect(wire == model.map { "\($0.name.rawName): \($0.value)\r\n" }.joined())
+        }
+        for (copy, model) in copies { #expect(Array(copy) == model) }
+    }
+
     @Test func equalityKeepsTheOrderAndIgnoresTheCaseOfNames() {
         let fields: HTTPFields = [.accept: "a", .host: "b"]
         let same: HTTPFields = [name("ACCEPT"): "a", name("hOST"): "b"]

@@ -1,6 +1,7 @@
 /// Why a received message was refused, and where.
 ///
-/// For the same bytes the error is the same, however they were split into reads.
+/// For the same bytes the error is the same, however they were split into reads. A class, so that what may throw it carries one word
+/// and not five.
 package final class HTTPParseError: Error, Hashable, Sendable {
     package enum Kind: UInt8, Hashable, Sendable, CaseIterable {
         // Limits.
