@@ -67,14 +67,49 @@ struct EndToEndTests {
         #expect(result.output == "1\n2\n0\n")
     }
 
+    @Test func aReaderThatLeavesEndsTheRunAsItEndsAnyFilter() {
+        let result = ChildProgram.serving(
+            "--echo",
+            """
+            yes $URL/ | head -n 3000 > urls
+            { $LEAT fetch < urls 2> said; echo $? > status; } | head -n 1 | cut -c 1-6
+            cat status said
+            """
+        )
+        #expect(result.output == "{\"id\":\n141\n")
+    }
+
+    @Test func whatCannotBeSaidIsAnError() {
+        let result = ChildProgram.shell("for word in --help --version; do $LEAT $word > /dev/full 2>&-; echo $?; done")
+        #expect(result.output == "1\n1\n")
+    }
+
     @Test func failuresAndUsageHaveExitCodesOfTheirOwn() {
         let result = ChildProgram.shell(
             """
             $LEAT fetch --retry 1 http://127.0.0.1:1/ | grep -c '"attempts":2.*"error":"connect: '; echo nonsense | $LEAT fetch >/dev/null; echo $?
             $LEAT fetch --nope 2>/dev/null; echo $?; $LEAT 2>/dev/null; echo $?; $LEAT fetch --help | head -1
+            $LEAT fetch --cacert /nowhere.pem https://127.0.0.1:1/ 2>&1; echo $?
+            $LEAT serve --cert /nowhere.pem --key /nowhere.key . 2>&1; echo $?; $LEAT serve /nowhere 2>&1; echo $?
             """
         )
-        #expect(result.output == "1\n1\n2\n2\nusage: leat fetch [options] [URL ... | -]\n")
+        let missing = "/nowhere.pem: No such file or directory"
+        #expect(
+            result.output == """
+                1
+                1
+                2
+                2
+                usage: leat fetch [options] [URL ... | -]
+                leat: --cacert \(missing)
+                2
+                leat: --cert \(missing)
+                2
+                leat: open /nowhere: No such file or directory (2)
+                1
+
+                """
+        )
     }
 
     @Test(.enabled(if: ChildProgram.isInstalled("nginx"), "nginx is not installed"))

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A command line that cannot be acted on; the message says what to do about it.
 struct UsageError: Error, CustomStringConvertible {
     let description: String
@@ -46,6 +48,15 @@ struct Arguments {
         }
         guard let value = words.popFirst() else { throw UsageError("\(option) needs a value") }
         return value
+    }
+
+    /// The value of the option just returned, the path of a file that can be read.
+    mutating func readableFile(of option: String) throws(UsageError) -> String {
+        let path = try value(of: option)
+        guard access(path, R_OK) == 0 else {
+            throw UsageError("\(option) \(path): \(String(cString: strerror(errno)))")
+        }
+        return path
     }
 
     /// The value of the option just returned, as a whole number in a range.

@@ -18,19 +18,20 @@ enum Help {
 
         Requests the URLs given as arguments, or those on standard input, one per line. A line of input may also be a JSON
         object: {"id", "method", "url", "headers", "data" or "body_base64"}; "headers" is an object or a list of
-        [name, value] pairs, and a request with a body and no method is a POST. Input is read as it is needed.
+        [name, value] pairs, a request with a body and no method is a POST, and other members are ignored. Input is read as
+        it is needed.
 
         For each request that has finished, in the order in which they finish, a JSON line on standard output:
           {"id", "url", "status", "attempts", "bytes", "seconds", "body" or "body_base64" or "error"}
         A status of 4xx or 5xx is a result, not an error. "id" is the one given, or the number of the line or argument.
 
         options:
-          --concurrency N         requests under way at once (default 50)
+          -c, --concurrency N     requests under way at once (default 50)
           --per-host N            of these, to one host (default: as many)
           --retry N               tries after the first that failed (default 0); see below
           --rate N                requests a second, retries included; or such as 600/m or 3600/h
           --timeout TIME          for each try, such as 30, 1.5, 500ms or 2m (default 60)
-          --header 'Name: value'  a field of every request; can be repeated; a request's own take precedence
+          -H, --header 'N: value' a field of every request; can be repeated; a request's own take precedence
           --compressed            ask for compressed responses, and print them decompressed
           --cacert FILE           certificates to trust for https, as PEM, instead of the system's
           --proxy URL             send requests through this HTTP proxy, http://[user:password@]host:port, or 'none'

@@ -79,7 +79,7 @@ struct FetchOptions: Sendable {
         case "--max-body": maximumBody = try arguments.size(of: option)
         case "--header", "-H": headerFields.append(try Self.field(try arguments.value(of: option)))
         case "--compressed": compressed = true
-        case "--cacert": trustRoots = .file(try arguments.value(of: option))
+        case "--cacert": trustRoots = .file(try arguments.readableFile(of: option))
         case "--proxy": proxyURL = try arguments.value(of: option)
         case "--unix":
             let path = try arguments.value(of: option)

@@ -17,9 +17,13 @@ struct FetchProgram: LoopProgram {
         }
     }
 
-    func run() async throws {
+    func run() async {
         signal(SIGPIPE, SIG_IGN)
-        let status = try await FetchRun(Self.options, Self.journal).run()
-        if status != .answered { exit(status.rawValue) }
+        do {
+            let status = try await FetchRun(Self.options, Self.journal).run()
+            if status != .answered { exit(status.rawValue) }
+        } catch {
+            LeatCommand.end(error)
+        }
     }
 }

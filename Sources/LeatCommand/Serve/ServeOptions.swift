@@ -33,8 +33,8 @@ struct ServeOptions: Sendable {
             case .option("--host"): host = try arguments.value(of: "--host")
             case .option("--port"), .option("-p"): port = try arguments.number(of: "--port", in: 0...65535)
             case .option("--unix"): socket = try arguments.value(of: "--unix")
-            case .option("--cert"): certificate = try arguments.value(of: "--cert")
-            case .option("--key"): key = try arguments.value(of: "--key")
+            case .option("--cert"): certificate = try arguments.readableFile(of: "--cert")
+            case .option("--key"): key = try arguments.readableFile(of: "--key")
             case .option(let option): throw UsageError("there is no option '\(option)'; see 'leat serve --help'")
             }
         }

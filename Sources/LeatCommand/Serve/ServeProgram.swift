@@ -6,7 +6,11 @@ struct ServeProgram: LoopProgram {
     /// Set before the loop exists, read after.
     nonisolated(unsafe) static var options = ServeOptions(content: .echo)
 
-    func run() async throws {
+    func run() async {
+        do { try await serve() } catch { LeatCommand.end(error) }
+    }
+
+    private func serve() async throws {
         raiseDescriptorLimit()
         let handler: HTTPServer.Handler
         switch Self.options.content {
