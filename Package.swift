@@ -11,6 +11,18 @@ let settings: [SwiftSetting] = [
 /// Leat with what it re-exports: an incremental build sees changes only in modules that are named.
 let leat: [Target.Dependency] = ["Leat", "LeatHTTP", "LeatNet", "LeatLoop", "LeatReactor"]
 
+/// The code in the documentation, which is compiled and run by the tests: `doc-start` and the others.
+let documentation: [Target] = [
+    "Readme", "Start", "Client", "Forms", "Proxies", "TLS", "Observing", "Upgrade", "Internals",
+].map { page in
+    .executableTarget(
+        name: "doc-\(page.lowercased())",
+        dependencies: leat + ["CLinux"],
+        path: "docs/code/\(page)",
+        swiftSettings: settings
+    )
+}
+
 let package = Package(
     name: "leat",
     products: [
@@ -86,41 +98,6 @@ let package = Package(
             path: "Tests/Fuzz/ReplayTests",
             swiftSettings: settings
         ),
-        // The code in the documentation, which is compiled and run by the tests.
-        .executableTarget(
-            name: "doc-readme",
-            dependencies: leat,
-            path: "docs/code/Readme",
-            swiftSettings: settings
-        ),
-        .executableTarget(name: "doc-start", dependencies: leat, path: "docs/code/Start", swiftSettings: settings),
-        .executableTarget(name: "doc-forms", dependencies: leat, path: "docs/code/Forms", swiftSettings: settings),
-        .executableTarget(
-            name: "doc-proxies",
-            dependencies: leat,
-            path: "docs/code/Proxies",
-            swiftSettings: settings
-        ),
-        .executableTarget(name: "doc-client", dependencies: leat, path: "docs/code/Client", swiftSettings: settings),
-        .executableTarget(name: "doc-tls", dependencies: leat, path: "docs/code/TLS", swiftSettings: settings),
-        .executableTarget(
-            name: "doc-observing",
-            dependencies: leat,
-            path: "docs/code/Observing",
-            swiftSettings: settings
-        ),
-        .executableTarget(
-            name: "doc-upgrade",
-            dependencies: leat,
-            path: "docs/code/Upgrade",
-            swiftSettings: settings
-        ),
-        .executableTarget(
-            name: "doc-internals",
-            dependencies: leat + ["CLinux"],
-            path: "docs/code/Internals",
-            swiftSettings: settings
-        ),
         .testTarget(name: "LeatReactorTests", dependencies: ["LeatReactor", "CLinux"], swiftSettings: settings),
         .testTarget(
             name: "LeatLoopTests",
@@ -140,10 +117,9 @@ let package = Package(
         .testTarget(
             name: "LeatCommandTests",
             dependencies: [
-                "Leat", "LeatCommand", "LeatHTTP", "one-thread", "large-bodies", "doc-readme", "doc-start",
-                "doc-client", "doc-forms", "doc-internals", "doc-observing", "doc-proxies", "doc-tls", "doc-upgrade",
-            ],
+                "Leat", "LeatCommand", "LeatHTTP", "one-thread", "large-bodies",
+            ] + documentation.map { .target(name: $0.name) },
             swiftSettings: settings
         ),
-    ]
+    ] + documentation
 )

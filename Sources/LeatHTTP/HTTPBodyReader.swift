@@ -9,7 +9,7 @@ import LeatReactor
 /// ```
 ///
 /// Bytes are taken from the connection only when they are asked for, so a slow reader slows the sender down. A reader is
-/// good for the exchange that it belongs to: inside the closure of ``HTTPClient/perform(_:body:_:)``, or until a server's
+/// good for the exchange that it belongs to: inside the closure of ``HTTPClient/perform(_:_:)``, or until a server's
 /// handler returns. Confined to its loop.
 public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     private let connection: HTTPConnection?

@@ -1,5 +1,5 @@
 /// A server answered a request for another protocol with something else than 101: by its status, and perhaps its body, it says
-/// why. Thrown by ``HTTPClient/upgrade(_:to:body:_:)``.
+/// why. Thrown by ``HTTPClient/upgrade(_:to:_:)``.
 ///
 /// A 404 or 403 means what it always does, 426 that the server wants another protocol (`Upgrade` says which), and 200 that it
 /// does not know about upgrades and has answered the request as it is.

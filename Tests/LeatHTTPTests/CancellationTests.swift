@@ -22,7 +22,7 @@ struct CancellationTests {
     private static func run(_ scenario: Scenario, _ client: HTTPClient, _ url: HTTPURL) async throws {
         @Sendable func to(_ path: String) -> HTTPURL { HTTPURL("\(url)\(path)")! }
         func stream(_ path: String, _ body: (HTTPBodyReader) async throws -> Void) async throws {
-            let request = HTTPRequest(method: .get, scheme: "http", authority: url.authority, path: "/\(path)")
+            let request = HTTPClientRequest(.get, to(path))
             try await client.perform(request) { try await body($1) }
         }
         switch scenario {

@@ -187,13 +187,6 @@ struct ClientTests {
                 _ = try await client.get(server.url, headerFields: [.accept: "a\r\nX-Injected: b"])
             }
             #expect(error?.kind == .invalidRequest)
-            let request = HTTPRequest(
-                method: .get,
-                scheme: "http",
-                authority: "\(server.listener.localAddress)",
-                path: "/ HTTP/1.1\r\nX: y"
-            )
-            await #expect(throws: HTTPError.self) { try await client.perform(request) { _, _ in } }
             // Nothing was sent, and the connection is still good.
             #expect(try await client.get(server.url).text == "ok")
             #expect(server.requests.map(\.count) == [1])

@@ -56,7 +56,7 @@ struct DecompressionTests {
                 #expect(response.text == expected)
                 #expect(!response.headerFields.contains(.contentEncoding))
                 #expect(!response.headerFields.contains(.contentLength))
-                let request = HTTPRequest(method: .get, scheme: "http", authority: url.authority, path: "/")
+                let request = HTTPClientRequest(.get, url)
                 let streamed = try await client.perform(request) { _, body in try await body.text(upTo: 1000) }
                 #expect(streamed == expected)
             }

@@ -102,13 +102,12 @@ struct ObserverTests {
             ])
             let log = Log()
             let client = client(log)
-            let authority = "\(server.listener.localAddress)"
-            let request = HTTPRequest(method: .put, scheme: "http", authority: authority, path: "/")
             let body = HTTPBody.stream(length: 4) { writer in
                 try await writer.write("12")
                 try await writer.write("34")
             }
-            let text = try await client.perform(request, body: body) { _, body in try await body.text(upTo: 100) }
+            let request = HTTPClientRequest(.put, server.url, body: body)
+            let text = try await client.perform(request) { _, body in try await body.text(upTo: 100) }
             #expect(text == "abcde")
             #expect(log.words.filter { $0.contains("sent") } == ["1 sent 2", "1 sent 2"])
             #expect(log.words.filter { $0.contains("received") } == ["1 received 3", "1 received 2"])

@@ -161,12 +161,7 @@ struct RedirectTests {
     @Test func aStreamedResponseIsThatOfTheLastPlace() throws {
         try runHTTPLoop {
             let server = try ScriptedServer([[redirect(302, "/next"), ok]])
-            let request = HTTPRequest(
-                method: .get,
-                scheme: "http",
-                authority: server.url.authority,
-                path: "/first"
-            )
+            let request = HTTPClientRequest(.get, server.url)
             let text = try await HTTPClient().perform(request) { response, body in
                 #expect(response.status == .ok)
                 return try await body.text(upTo: 100)

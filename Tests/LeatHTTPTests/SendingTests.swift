@@ -128,7 +128,7 @@ struct SendingTests {
             configuration.totalTimeout = .seconds(5)
             let client = HTTPClient(configuration: configuration)
             let authority = "\(server.localAddress)"
-            let request = HTTPRequest(method: .get, scheme: "http", authority: authority, path: "/")
+            let request = HTTPClientRequest(.get, HTTPURL("http://\(authority)/")!)
             let begun = EventLoop.current.now
             let error = await #expect(throws: HTTPError.self) {
                 try await client.perform(request) { _, body in
@@ -209,12 +209,7 @@ struct SendingTests {
     @Test func twoTasksCannotReadOneBodyAtOnce() throws {
         try runHTTPLoop {
             let server = try ScriptedServer([["HTTP/1.1 200 OK\r\n\r\n", ok]])
-            let request = HTTPRequest(
-                method: .get,
-                scheme: "http",
-                authority: "\(server.listener.localAddress)",
-                path: "/"
-            )
+            let request = HTTPClientRequest(.get, HTTPURL("http://\(server.listener.localAddress)/")!)
             let error = await #expect(throws: HTTPError.self) {
                 try await HTTPClient().perform(request) { _, body in
                     try await withThrowingDiscardingTaskGroup { group in

@@ -50,7 +50,7 @@ struct SessionCodingTests {
             #expect(collected.headerFields[values: .contentType] == ["application/json"])
             #expect(try collected.decode(String.self, with: QuotedText()) == "application/json: one")
 
-            let patch = try HTTPClientRequest(
+            var patch = try HTTPClientRequest(
                 .patch,
                 url,
                 headerFields: [.contentType: "application/merge-patch+json"],
@@ -60,14 +60,8 @@ struct SessionCodingTests {
             let patched = try await client.execute(patch).decode(String.self, with: QuotedText())
             #expect(patched == "application/merge-patch+json: two")
 
-            let head = HTTPRequest(
-                method: .put,
-                scheme: "http",
-                authority: url.authority,
-                path: "/",
-                headerFields: patch.headerFields
-            )
-            let streamed = try await client.perform(head, body: patch.body) { response, body in
+            patch.method = .put
+            let streamed = try await client.perform(patch) { response, body in
                 try await response.decode(String.self, from: body, with: QuotedText(), upTo: 100)
             }
             #expect(streamed == patched)
@@ -128,7 +122,7 @@ struct SessionCodingTests {
             let head = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nContent-Type:"
             // Of the first one the body never comes.
             let server = try ScriptedServer([["\(head) text/plain\r\n\r\n"], ["\(head) text/json\r\n\r\n\"1234\""]])
-            let request = HTTPRequest(method: .get, scheme: "http", authority: server.url.authority, path: "/")
+            let request = HTTPClientRequest(.get, server.url)
             let client = HTTPClient()
             await #expect(throws: HTTPContentError.self) {
                 try await client.perform(request) { response, body in

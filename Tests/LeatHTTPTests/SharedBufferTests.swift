@@ -25,7 +25,7 @@ struct SharedBufferTests {
             }
             let client = HTTPClient()
             let authority = "\(listener.localAddress)"
-            let request = HTTPRequest(method: .get, scheme: "http", authority: authority, path: "/")
+            let request = HTTPClientRequest(.get, HTTPURL("http://\(authority)/")!)
             let pieces = try await client.perform(request) { _, body in
                 var pieces: [String] = []
                 while let piece = try await body.read() {

@@ -72,7 +72,7 @@ struct StallTests {
                 let url = HTTPURL("http://\(server.localAddress)/")!
                 try await expect(.read, after: 6, client) {
                     if !isStreamed { return _ = try await client.get(url) }
-                    let request = HTTPRequest(method: .get, scheme: "http", authority: url.authority, path: "/")
+                    let request = HTTPClientRequest(.get, url)
                     try await client.perform(request) { _, body in while try await body.read() != nil {} }
                 }
                 let next = try await client.get(url)

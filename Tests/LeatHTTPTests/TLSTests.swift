@@ -94,7 +94,7 @@ struct TLSTests {
                 )
             }
             let client = client()
-            let request = HTTPRequest(method: .get, scheme: "https", authority: url(server).authority, path: "/")
+            let request = HTTPClientRequest(.get, url(server))
             let sums = try await client.perform(request) { _, body in
                 var counts = [Int](repeating: 0, count: 256)
                 for try await piece in body { for byte in piece { counts[Int(byte)] += 1 } }

@@ -57,11 +57,9 @@ struct UpgradePeerTests {
                 assert f.read() == b""
                 """
             )
-            let request = HTTPRequest(
-                method: .get,
-                scheme: "http",
-                authority: "127.0.0.1:\(peer.port)",
-                path: "/chat",
+            let request = HTTPClientRequest(
+                .get,
+                HTTPURL("http://127.0.0.1:\(peer.port)/chat")!,
                 headerFields: [.secWebSocketKey: Self.key, .secWebSocketVersion: "13"]
             )
             try await HTTPClient().upgrade(request, to: "websocket") { response, stream in
@@ -143,7 +141,7 @@ struct UpgradePeerTests {
             }
             let run = onLoop { try await server.run() }
             let authority = "127.0.0.1:\(server.localAddress.port)"
-            let request = HTTPRequest(method: .get, scheme: "https", authority: authority, path: "/")
+            let request = HTTPClientRequest(.get, HTTPURL("https://\(authority)/")!)
             let size = 8 << 20
             let client = client()
             let counts = try await (0..<2).concurrentMap(limit: 2) { _ in
@@ -189,7 +187,7 @@ struct UpgradePeerTests {
                     s.close()
                 """
             )
-            let request = HTTPRequest(method: .get, scheme: "https", authority: "127.0.0.1:\(peer.port)", path: "/")
+            let request = HTTPClientRequest(.get, HTTPURL("https://127.0.0.1:\(peer.port)/")!)
             let client = client()
             for announced in [true, false] {
                 try await client.upgrade(request, to: "echo") { _, stream in

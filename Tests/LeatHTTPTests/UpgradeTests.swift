@@ -7,14 +7,8 @@ import Testing
 
 private let switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n"
 
-private func request(_ url: HTTPURL, _ headerFields: HTTPFields = [:]) -> HTTPRequest {
-    HTTPRequest(
-        method: .get,
-        scheme: url.scheme,
-        authority: url.authority,
-        path: url.path,
-        headerFields: headerFields
-    )
+private func request(_ url: HTTPURL, _ headerFields: HTTPFields = [:], body: HTTPBody = .none) -> HTTPClientRequest {
+    HTTPClientRequest(.get, url, headerFields: headerFields, body: body)
 }
 
 private func echo(_ stream: HTTPUpgradedStream) async throws {
@@ -167,7 +161,7 @@ struct UpgradeTests {
             let url = HTTPURL("http://\(listener.localAddress)/")!
             let large = HTTPBody.bytes([UInt8](repeating: 1, count: 64 << 20))
             let error = await #expect(throws: HTTPError.self) {
-                try await HTTPClient().upgrade(request(url), to: "echo", body: large) { _, _ in }
+                try await HTTPClient().upgrade(request(url, body: large), to: "echo") { _, _ in }
             }
             #expect(error?.kind == .malformed)
         }
@@ -397,7 +391,7 @@ struct UpgradeTests {
                 return .upgrade(to: "echo", headerFields: [.init("X-Body")!: text], echo)
             }
             let body = HTTPBody.stream { writer in try await writer.write("ticket") }
-            let text = try await HTTPClient().upgrade(request(url), to: "echo", body: body) { response, stream in
+            let text = try await HTTPClient().upgrade(request(url, body: body), to: "echo") { response, stream in
                 #expect(response.headerFields[.init("X-Body")!] == "ticket")
                 try await stream.write("then")
                 try await stream.finishWriting()

@@ -32,7 +32,7 @@ struct LeatLoad {
     /// Looks at each piece of a body and lets it go.
     private func stream(with client: HTTPClient, _ ledger: ClientLedger) async throws {
         let url = options.url
-        let request = HTTPRequest(method: .get, scheme: url.scheme, authority: url.authority, path: url.path)
+        let request = HTTPClientRequest(.get, url)
         var begun = ledger.now
         while ledger.takeRequest() {
             let (status, count) = try await client.perform(request) { response, body in

@@ -29,7 +29,7 @@ final class ClientExchange {
     @exclusivity(unchecked) private var hasHead = false
     /// Whether part of the request was not sent, so that the connection is of no more use.
     private(set) var isCutShort = false
-    /// Whether the caller can make use of a connection that is no longer HTTP; see ``HTTPClient/upgrade(_:to:body:_:)``.
+    /// Whether the caller can make use of a connection that is no longer HTTP; see ``HTTPClient/upgrade(_:to:_:)``.
     @exclusivity(unchecked) var mayUpgrade = false
     /// Whether the server lets the connection serve another request.
     @exclusivity(unchecked) private var serverKeepsAlive = false

@@ -13,26 +13,24 @@ extension HTTPClient {
     /// ```
     ///
     /// `Upgrade` and `Connection` are added to the request; whatever else the protocol wants to be told, such as
-    /// `Sec-WebSocket-Key`, stands in its fields. `request` needs a scheme, an authority and a path; redirects are followed
-    /// first. The connection is closed when `handler` returns, and until then it counts among those to its host. The
+    /// `Sec-WebSocket-Key`, stands in its fields. Redirects are followed first. The connection is closed when `handler` returns, and until then it counts among those to its host. The
     /// configuration's `totalTimeout` ends with the switch. A proxy is asked for a tunnel for `https` only: with `http` the
     /// upgrade is its to grant, and few do.
     ///
     /// - Parameter protocolName: One protocol, `name` or `name/version`.
     /// - Throws: ``HTTPUpgradeRefused`` with the response if that is no 101, ``HTTPError`` of kind `.malformed` if the server
     ///   switches to a protocol that it was not asked for, or before it had the whole request; what `handler` throws, and
-    ///   otherwise as ``perform(_:body:_:)`` does.
+    ///   otherwise as ``perform(_:_:)`` does.
     public func upgrade<R>(
-        _ request: HTTPRequest,
+        _ request: HTTPClientRequest,
         to protocolName: String,
-        body: HTTPBody = .none,
         _ handler: (HTTPResponse, HTTPUpgradedStream) async throws -> R
     ) async throws -> R {
         guard HTTPFields.isProtocol(protocolName), request.method != .connect else {
             let subject = request.method == .connect ? "CONNECT" : protocolName.debugDescription
             throw HTTPError(.invalidRequest, "\(subject) is not for upgrades")
         }
-        var first = try HTTPClientRequest(request, body)
+        var first = request
         first.headerFields.setUpgrade(protocolName)
         let answer = try await stream(first, mayUpgrade: true) { exchange, response, body, trail in
             guard response.status == .switchingProtocols else {

@@ -91,21 +91,17 @@ public final class HTTPClient: @unchecked Sendable {
 
     /// Sends a request and passes the head of the response and a reader for its body to `handler`, which streams it.
     ///
+    /// ```swift
+    /// let size = try await client.perform(HTTPClientRequest(.get, url)) { response, body in
+    ///     var size = 0
+    ///     for try await piece in body { size += piece.count }
+    ///     return size
+    /// }
+    /// ```
+    ///
     /// The connection belongs to the handler until that returns. If it has not read the body to its end by then the
-    /// connection is closed, so a response can be left at any point. `request` needs a scheme, an authority and a path.
-    /// Redirects are followed first. Throws what `handler` throws, and otherwise as
-    /// ``request(_:_:headerFields:body:upTo:)`` does.
-    public func perform<R>(
-        _ request: HTTPRequest,
-        body: HTTPBody = .none,
-        _ handler: (HTTPResponse, HTTPBodyReader) async throws -> R
-    ) async throws -> R {
-        try await stream(try HTTPClientRequest(request, body), mayUpgrade: false) { _, response, body, _ in
-            try await handler(response, body)
-        }
-    }
-
-    /// Sends a request and streams the response; see ``perform(_:body:_:)``.
+    /// connection is closed, so a response can be left at any point. Redirects are followed first. Throws what `handler`
+    /// throws, and otherwise as ``request(_:_:headerFields:body:upTo:)`` does.
     public func perform<R>(
         _ request: HTTPClientRequest,
         _ handler: (HTTPResponse, HTTPBodyReader) async throws -> R

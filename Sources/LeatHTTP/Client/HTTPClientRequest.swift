@@ -8,7 +8,7 @@ public struct HTTPClientRequest: Sendable {
 
     /// Makes a request. Nothing is checked before it is sent.
     public init(
-        _ method: HTTPRequest.Method = .get,
+        _ method: HTTPRequest.Method,
         _ url: HTTPURL,
         headerFields: HTTPFields = HTTPFields(),
         body: HTTPBody = .none
@@ -17,16 +17,5 @@ public struct HTTPClientRequest: Sendable {
         self.url = url
         self.headerFields = headerFields
         self.body = body
-    }
-
-    /// The request with this head. Throws ``HTTPError`` of kind `.invalidRequest` if that names no URL.
-    init(_ head: HTTPRequest, _ body: HTTPBody) throws(HTTPError) {
-        let url: HTTPURL
-        do throws(HTTPURL.ParseError) {
-            url = try HTTPURL(parsing: "\(head.scheme ?? "http")://\(head.authority ?? "")\(head.path ?? "/")")
-        } catch {
-            throw HTTPError(.invalidRequest, "\(error)", underlying: error)
-        }
-        self.init(head.method, url, headerFields: head.headerFields, body: body)
     }
 }

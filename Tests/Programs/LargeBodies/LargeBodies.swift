@@ -68,7 +68,7 @@ func check(_ body: HTTPBodyReader) async throws -> Int {
         for isAnnounced in [true, false] {
             let url = HTTPURL("http://\(server.localAddress)/\(isAnnounced ? "announced" : "chunked")")!
             let response = try await client.post(url, body: patterned(size, isAnnounced: isAnnounced))
-            let request = HTTPRequest(method: .get, scheme: "http", authority: url.authority, path: url.path)
+            let request = HTTPClientRequest(.get, url)
             let received = try await client.perform(request) { try await check($1) }
             isRight = isRight && response.text == "\(size)" && received == size
         }

@@ -4,7 +4,7 @@ import Glibc
 import Leat
 
 func save(_ client: HTTPClient, _ url: HTTPURL, to file: FileHandle) async throws {
-    let request = HTTPRequest(method: .get, scheme: url.scheme, authority: url.authority, path: url.path)
+    let request = HTTPClientRequest(.get, url)
     let loop = EventLoop.current
     try await client.perform(request) { response, body in
         guard response.status == .ok else { return }
@@ -13,7 +13,7 @@ func save(_ client: HTTPClient, _ url: HTTPURL, to file: FileHandle) async throw
     print("saved", try file.offset(), "bytes")
 }
 
-func report(_ client: HTTPClient, _ request: HTTPRequest) async throws {
+func report(_ client: HTTPClient, _ request: HTTPClientRequest) async throws {
     let text = try await client.perform(request) { response, body in
         guard response.status == .ok else { return "no report: \(response.status)" }
         return try await body.text(charset: response.headerFields.charset() ?? .utf8, upTo: 1 << 20)
@@ -21,7 +21,7 @@ func report(_ client: HTTPClient, _ request: HTTPRequest) async throws {
     print(text)
 }
 
-func firstError(_ client: HTTPClient, _ request: HTTPRequest) async throws {
+func firstError(_ client: HTTPClient, _ request: HTTPClientRequest) async throws {
     let found = try await client.perform(request) { response, body in
         for try await line in body.lines() where line.hasPrefix("error") { return line }
         return "no errors"
@@ -30,7 +30,7 @@ func firstError(_ client: HTTPClient, _ request: HTTPRequest) async throws {
 }
 
 func follow(_ client: HTTPClient, _ events: HTTPURL) async throws {
-    var request = HTTPRequest(method: .get, scheme: events.scheme, authority: events.authority, path: events.path)
+    var request = HTTPClientRequest(.get, events)
     request.headerFields[.accept] = "text/event-stream"
     var pause = Duration.seconds(3)
     while true {
@@ -65,15 +65,12 @@ func measurements(_ client: HTTPClient, _ url: HTTPURL) async throws {
 func streaming() async throws {
     try await serving(library) { base in
         let client = HTTPClient()
-        func request(_ path: String) -> HTTPRequest {
-            HTTPRequest(method: .get, scheme: base.scheme, authority: base.authority, path: path)
-        }
         let path = FileManager.default.temporaryDirectory.path + "/leat-doc-\(getpid()).bin"
         guard FileManager.default.createFile(atPath: path, contents: nil) else { fatalError("cannot create \(path)") }
         defer { unlink(path) }
         try await save(client, base.resolving("/large"), to: FileHandle(forWritingAtPath: path)!)
-        try await report(client, request("/report"))
-        try await firstError(client, request("/log"))
+        try await report(client, HTTPClientRequest(.get, base.resolving("/report")))
+        try await firstError(client, HTTPClientRequest(.get, base.resolving("/log")))
         try await follow(client, base.resolving("/events"))
         try await measurements(client, base)
     }

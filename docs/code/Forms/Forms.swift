@@ -62,7 +62,7 @@ func correct(_ client: HTTPClient, _ url: HTTPURL) async throws {
 }
 
 func stock(_ client: HTTPClient, _ url: HTTPURL) async throws {
-    let request = HTTPRequest(method: .get, scheme: url.scheme, authority: url.authority, path: url.path)
+    let request = HTTPClientRequest(.get, url)
     let orders = try await client.perform(request) { response, body in
         try await response.decode([Order].self, from: body, with: JSON(), upTo: 1 << 20)
     }

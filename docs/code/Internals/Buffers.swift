@@ -126,7 +126,7 @@ func buffersPressure() throws {
         async let served = server.run()
         let client = HTTPClient()
         let authority = "127.0.0.1:\(server.localAddress.port)"
-        let request = HTTPRequest(method: .get, scheme: "http", authority: authority, path: "/")
+        let request = HTTPClientRequest(.get, HTTPURL("http://\(authority)/")!)
         try await client.perform(request) { _, body in
             _ = try await body.read()
             print("the client has read one piece, and reads no more")

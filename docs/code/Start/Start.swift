@@ -81,7 +81,7 @@ func post(_ address: String) async throws {
 
 func stream(_ address: String) async throws {
     let client = HTTPClient()
-    let request = HTTPRequest(method: .get, scheme: "http", authority: address, path: "/big")
+    let request = HTTPClientRequest(.get, HTTPURL("http://\(address)/big")!)
     let size = try await client.perform(request) { response, body in
         var size = 0
         for try await piece in body { size += piece.count }

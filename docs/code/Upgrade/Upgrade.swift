@@ -41,7 +41,7 @@ func gateway(to backend: SocketAddress) throws -> HTTPServer {
 }
 
 func shout(_ client: HTTPClient, _ authority: String) async throws {
-    let request = HTTPRequest(method: .get, scheme: "http", authority: authority, path: "/shout")
+    let request = HTTPClientRequest(.get, HTTPURL("http://\(authority)/shout")!)
     try await client.upgrade(request, to: "shout") { response, stream in
         try await stream.write("hello")
         print(response.status, String(decoding: try await stream.read() ?? [], as: UTF8.self))
@@ -49,7 +49,7 @@ func shout(_ client: HTTPClient, _ authority: String) async throws {
 }
 
 func refused(_ client: HTTPClient, _ authority: String) async throws {
-    let request = HTTPRequest(method: .get, scheme: "http", authority: authority, path: "/shout")
+    let request = HTTPClientRequest(.get, HTTPURL("http://\(authority)/shout")!)
     do {
         try await client.upgrade(request, to: "whisper") { _, _ in }
     } catch let refusal as HTTPUpgradeRefused {
@@ -73,7 +73,7 @@ func relay(_ stream: HTTPUpgradedStream, _ other: TCPStream) async throws {
 }
 
 func through(_ client: HTTPClient, _ authority: String) async throws {
-    let request = HTTPRequest(method: .get, scheme: "http", authority: authority, path: "/backend")
+    let request = HTTPClientRequest(.get, HTTPURL("http://\(authority)/backend")!)
     try await client.upgrade(request, to: "tcp") { _, stream in
         try await stream.finishWriting()
         while let bytes = try await stream.read() { print(String(decoding: bytes, as: UTF8.self)) }
@@ -81,11 +81,9 @@ func through(_ client: HTTPClient, _ authority: String) async throws {
 }
 
 func chat(_ client: HTTPClient, _ authority: String, key: String, accept: String) async throws {
-    let request = HTTPRequest(
-        method: .get,
-        scheme: "https",
-        authority: authority,
-        path: "/chat",
+    let request = HTTPClientRequest(
+        .get,
+        HTTPURL("https://\(authority)/chat")!,
         headerFields: [.secWebSocketKey: key, .secWebSocketVersion: "13"]
     )
     try await client.upgrade(request, to: "websocket") { response, stream in
