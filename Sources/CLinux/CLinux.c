@@ -24,7 +24,7 @@ int clinux_accept(int fd, struct sockaddr *address, socklen_t *length) {
 }
 
 // glibc learns from the blocks it frees: it takes blocks up to the largest of them from the heap, and leaves twice as much
-// free at the heap's end (mallopt(3), M_MMAP_THRESHOLD). So it is shown one, which costs no page. A program that has set
+// free at a heap's end (mallopt(3), M_MMAP_THRESHOLD). So it is shown one, of which only the first page is touched. A program that has set
 // either threshold itself has switched that off, and is not overruled.
 void clinux_keep_freed_memory(void) {
     void *volatile block = malloc(16 << 20);

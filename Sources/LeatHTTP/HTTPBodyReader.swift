@@ -144,9 +144,8 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         defer { isReading = false }
         do {
             let rest = connection.bodyRest
-            let fits = rest <= limit - body.count && rest <= maximum - received
-            guard fits else { throw HTTPError.bodyTooLarge(limit: Swift.min(limit, maximum)) }
-            body.reserveBody(body.count + rest)
+            guard rest <= limit - body.count else { throw HTTPError.bodyTooLarge(limit: limit) }
+            guard rest <= maximum - received else { throw HTTPError.bodyTooLarge(limit: maximum) }
             while connection.awaitsLongBody {
                 try Task.checkCancellation()
                 let before = body.count

@@ -8,4 +8,9 @@ struct LargeBodiesTests {
         let result = ChildProgram.run("/usr/bin/timeout", ["50", ChildProgram.path(of: "large-bodies"), "4097"])
         #expect(result.status == 0 && result.output.hasPrefix("4097 MiB as they were"), "\(result.output)")
     }
+
+    @Test func whatIsAnnouncedIsNotReserved() {
+        let result = ChildProgram.run("/usr/bin/timeout", ["20", ChildProgram.path(of: "large-bodies"), "promises"])
+        #expect(result.status == 0 && result.output.hasPrefix("200 GiB promised"), "\(result.output)")
+    }
 }

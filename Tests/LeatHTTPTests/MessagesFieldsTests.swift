@@ -96,6 +96,16 @@ import Testing
         for (copy, model) in copies { #expect(Array(copy) == model) }
     }
 
+    /// If each copy were made with room for twice as much, this would take more than there is.
+    @Test func aCopyThatGrowsIsNoLargerThanItMustBe() {
+        var fields: HTTPFields = [.accept: "a"]
+        for number in 2...200 {
+            let kept = fields
+            fields.append(HTTPField(name: .accept, value: "a"))
+            #expect(kept.count == number - 1 && fields.count == number)
+        }
+    }
+
     @Test func equalityKeepsTheOrderAndIgnoresTheCaseOfNames() {
         let fields: HTTPFields = [.accept: "a", .host: "b"]
         let same: HTTPFields = [name("ACCEPT"): "a", name("hOST"): "b"]

@@ -12,6 +12,25 @@ import Testing
         #expect(observe(input.bytes, .response).failure == nil)
     }
 
+    /// Values are looked at in words, and their ends in words that begin before them.
+    @Test func aControlCharacterIsFoundWhereverItStands() {
+        for nameLength in 1...9 {
+            for valueLength in 1...20 {
+                let line = String(repeating: "n", count: nameLength) + ":" + String(repeating: "v", count: valueLength)
+                for (place, isFit) in [
+                    (0, false), (valueLength / 2, false), (valueLength - 1, false), (valueLength / 2, true),
+                ] {
+                    var bytes = Array("HTTP/1.1 200 OK\r\n\(line)x\r\n\r\n".utf8)
+                    let offset = nameLength + 1 + place
+                    bytes[17 + offset] = isFit && place > 0 ? 0x09 : isFit ? 0x80 : 0x01
+                    let failure = observe(bytes, .response).failure
+                    #expect(failure?.kind == (isFit ? nil : .invalidFieldValue), "\(line) at \(offset)")
+                    if !isFit { #expect(failure?.offset == offset) }
+                }
+            }
+        }
+    }
+
     @Test func theHeadHoldsWhatWasSent() throws {
         let head = try #require(response("HTTP/1.1 404 Nowhere\r\nContent-Length: 2\r\nA: b\r\n\r\nno").responses.first)
         #expect(head.response.status == .notFound)

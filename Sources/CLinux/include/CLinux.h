@@ -49,7 +49,7 @@ static inline void clinux_set_current_faults(void *faults) { clinux_thread_fault
 // How many forks lie between this process and the first that asked: a loop does not survive one.
 int clinux_fork_count(void);
 
-// Has malloc keep up to 32 MiB of freed memory for the next blocks, where it would return it to the kernel and get it back
+// Has malloc keep up to 32 MiB of freed memory in each of its heaps for the next blocks, where it would return it to the kernel and get it back
 // page by page, each with a fault.
 void clinux_keep_freed_memory(void);
 

@@ -292,7 +292,7 @@ final class ClientExchange {
         guard decoder == nil, case .length(let length) = responseFraming else { return }
         guard length <= maximum else { throw tooLarge(maximum) }
         // What is here in one piece becomes the body as it is.
-        if http.unparsedCount < length { body.reserveBody(length) }
+        if http.unparsedCount < length { body.reserveBody(length, received: http.unparsedCount) }
     }
 
     @inline(never)

@@ -208,9 +208,10 @@ public final class HTTPClient: @unchecked Sendable {
         }
         var isRepeat = false
         while true {
-            var idle = isRepeat ? nil : pool.idleConnection(to: origin)
-            if idle == nil { idle = try await pool.checkOut(origin, fresh: isRepeat, exchange.times) }
-            let connection = idle!
+            // Not with `if let`, which would count the reference once more.
+            var taken = isRepeat ? nil : pool.idleConnection(to: origin)
+            if taken == nil { taken = try await pool.checkOut(origin, fresh: isRepeat, exchange.times) }
+            let connection = taken!
             do {
                 if !(try exchange.trySend(over: connection)) { try await exchange.finishSending() }
                 let result = try await body(connection.http)
@@ -218,8 +219,7 @@ public final class HTTPClient: @unchecked Sendable {
                 pool.checkIn(connection, reusable: exchange.leavesConnectionReusable)
                 return result
             } catch {
-                let failure = giveUp(exchange, on: connection, error, isRepeat: isRepeat)
-                if let failure { throw failure }
+                if let failure = failure(of: exchange, on: connection, error, isRepeat: isRepeat) { throw failure }
                 isRepeat = true
             }
         }
@@ -227,8 +227,8 @@ public final class HTTPClient: @unchecked Sendable {
 
     /// Ends an attempt that failed. Returns what the caller is told; nil if there is to be another.
     @inline(never)
-    private func giveUp(
-        _ exchange: ClientExchange,
+    private func failure(
+        of exchange: ClientExchange,
         on connection: PooledConnection,
         _ error: any Error,
         isRepeat: Bool

@@ -24,21 +24,19 @@ extension HTTPConnection {
 }
 
 extension [UInt8] {
-    /// Prepares for a body as long as its sender says. Beyond 16 MiB nobody is taken at their word: the array grows with what
-    /// comes.
-    mutating func reserveBody(_ length: Int) {
-        reserveCapacity(Swift.min(length, 16 << 20))
+    /// Makes room for a body of so many octets, of which so many are here. What a peer announces is no reason to reserve as much:
+    /// there is room for 32 times what has come, or 64 KiB.
+    mutating func reserveBody(_ length: Int, received: Int) {
+        reserveCapacity(Swift.min(length, Swift.max(65536, 32 * received)))
     }
 
-    /// Has `receive` write up to `maximum` octets behind the last one, and appends as many as it says; none if it says less
-    /// than zero. Returns what it says.
-    mutating func appendInPlace(
-        upTo maximum: Int,
-        _ receive: (UnsafeMutableRawBufferPointer) -> Int
-    ) -> Int {
+    /// Has `receive` write up to `rest` octets behind the last one, and appends as many as it says; none if it says less than
+    /// zero. Returns what it says.
+    mutating func appendInPlace(upTo rest: Int, _ receive: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
         _ = heapIsPrepared
+        if capacity - count < Swift.min(rest, 32768) { reserveBody(count + rest, received: count) }
         var result = 0
-        let size = Swift.min(maximum, Swift.max(capacity - count, 1 << 20))
+        let size = Swift.min(rest, capacity - count)
         append(addingCapacity: size) { free in
             free.withUnsafeMutableBufferPointer { free, count in
                 // The room can be larger than was asked for.

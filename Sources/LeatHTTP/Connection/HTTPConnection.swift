@@ -198,9 +198,9 @@ package final class HTTPConnection: LoopConnection {
     }
 
     /// As ``tryFill()``, but receives the body, of which more is to come, behind what is in `body`.
-    package func tryFill(_ body: inout [UInt8]) throws -> Bool {
-        assert(window.isEmpty && bodyRest > 0)
+    func tryFill(_ body: inout [UInt8]) throws -> Bool {
         if socket.isClosed { throw NetworkError.closed("read") }
+        assert(window.isEmpty && bodyRest > 0)
         let received = body.appendInPlace(upTo: bodyRest) { tryReceive(into: $0) }
         guard try note(received) else { return false }
         parser.skipBody(received)

@@ -122,7 +122,7 @@ extension ASCII {
         firstNonFieldValue(start, 0..<count)
     }
 
-    /// Likewise in a part of a line, what stands before which is known to be fit.
+    /// Likewise in a part of a line. The octets of the line before it are known to be fit.
     @inline(__always)
     static func firstNonFieldValue(_ line: UnsafeRawPointer, _ range: Range<Int>) -> Int? {
         var index = range.lowerBound
@@ -137,7 +137,7 @@ extension ASCII {
         return nil
     }
 
-    /// HTAB is the one control character which may pass.
+    /// HTAB is the one control character which may pass; a value with one is searched in this slower way to its end.
     @inline(never)
     private static func firstNonFieldValueOneByOne(_ line: UnsafeRawPointer, _ range: Range<Int>) -> Int? {
         range.first { !isFieldValue(line.load(fromByteOffset: $0, as: UInt8.self)) }

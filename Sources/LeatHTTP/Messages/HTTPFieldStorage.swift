@@ -7,7 +7,7 @@
 /// The octets are every field in wire form, `name ":" OWS value OWS CRLF`, one after the other and without gaps. So the parser
 /// fills them with one copy, and the encoder sends them with one copy.
 ///
-/// Both counts stay below their capacities, which is checked before anything is written, and an entry lies within the octets.
+/// Neither count exceeds its capacity, which is checked before anything is written, and an entry lies within the octets.
 final class HTTPFieldStorage: ManagedBuffer<HTTPFieldStorage.Header, HTTPFieldStorage.Entry> {
     struct Header {
         var entryCount: UInt32 = 0
@@ -42,12 +42,13 @@ final class HTTPFieldStorage: ManagedBuffer<HTTPFieldStorage.Header, HTTPFieldSt
             && Int(header.byteCapacity) - Int(header.byteCount) >= bytes
     }
 
-    /// A copy with room for so much more, and then some.
-    func grown(byEntries entries: Int, bytes: Int) -> HTTPFieldStorage {
+    /// A copy with room for so much more: where there is too little, for twice as much as there was.
+    func copy(forMoreEntries entries: Int, bytes: Int) -> HTTPFieldStorage {
+        func capacity(_ old: UInt32, _ needed: Int) -> Int { needed <= Int(old) ? Int(old) : max(2 * Int(old), needed) }
         let header = header
         let copy = HTTPFieldStorage.make(
-            entries: max(2 * Int(header.entryCapacity), Int(header.entryCount) + entries),
-            bytes: max(2 * Int(header.byteCapacity), Int(header.byteCount) + bytes)
+            entries: capacity(header.entryCapacity, Int(header.entryCount) + entries),
+            bytes: capacity(header.byteCapacity, Int(header.byteCount) + bytes)
         )
         withUnsafeMutablePointerToElements { located in
             copy.append(self.bytes, UnsafeBufferPointer(start: located, count: Int(header.entryCount)))

@@ -99,7 +99,7 @@ extension HTTPFields {
         if storage == nil {
             storage = .make(entries: entries, bytes: bytes)
         } else if !isKnownUniquelyReferenced(&storage) || !storage!.hasRoom(entries: entries, bytes: bytes) {
-            storage = storage!.grown(byEntries: entries, bytes: bytes)
+            storage = storage!.copy(forMoreEntries: entries, bytes: bytes)
         }
     }
 

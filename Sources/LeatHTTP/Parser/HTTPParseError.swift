@@ -2,7 +2,7 @@
 ///
 /// For the same bytes the error is the same, however they were split into reads. A class, so that what may throw it carries one word
 /// and not five.
-package final class HTTPParseError: Error, Hashable, Sendable {
+package final class HTTPParseError: Error, Equatable, Sendable {
     package enum Kind: UInt8, Hashable, Sendable, CaseIterable {
         // Limits.
         case startLineTooLong, fieldLineTooLong, headTooLarge, tooManyFields, trailersTooLarge
@@ -51,14 +51,6 @@ package final class HTTPParseError: Error, Hashable, Sendable {
     package static func == (left: HTTPParseError, right: HTTPParseError) -> Bool {
         left.kind == right.kind && left.place == right.place && left.number == right.number
             && left.offset == right.offset && left.fieldName == right.fieldName
-    }
-
-    package func hash(into hasher: inout Hasher) {
-        hasher.combine(kind)
-        hasher.combine(place)
-        hasher.combine(number)
-        hasher.combine(offset)
-        hasher.combine(fieldName)
     }
 
     /// The status with which a server answers before it closes the connection.

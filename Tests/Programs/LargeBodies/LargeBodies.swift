@@ -1,16 +1,17 @@
 // Sends a body of so many MiB as its argument says to a server in the same process, and receives one, both announced and
 // chunked, collecting nothing. Exits with 0 if every octet was the right one and memory did not grow by more than 16 MiB.
+// With `promises` instead: see Promises.swift.
 import Glibc
 import Leat
 
-/// The most resident memory that this process has had, in bytes (proc(5)).
-func peakMemory() -> Int {
+/// The most memory that this process has had, in bytes (proc(5)): resident, or reserved (`VmPeak`).
+func peakMemory(_ field: String = "VmHWM") -> Int {
     guard let file = fopen("/proc/self/status", "r") else { return .max }
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 256)
     while fgets(&line, 256, file) != nil {
         var kilobytes = 0
-        if withVaList([withUnsafeMutablePointer(to: &kilobytes) { $0 }], { vsscanf(line, "VmHWM: %ld", $0) }) == 1 {
+        if withVaList([withUnsafeMutablePointer(to: &kilobytes) { $0 }], { vsscanf(line, "\(field): %ld", $0) }) == 1 {
             return kilobytes << 10
         }
     }
@@ -52,6 +53,7 @@ func check(_ body: HTTPBodyReader) async throws -> Int {
 
 @main struct LargeBodies: LoopProgram {
     func run() async throws {
+        if CommandLine.arguments.last == "promises" { try await keepPromises() }
         let size = (CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 4096) << 20
         var configuration = HTTPServer.Configuration()
         configuration.maximumRequestBody = .max
