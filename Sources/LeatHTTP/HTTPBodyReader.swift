@@ -176,11 +176,15 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         return isFinished
     }
 
-    /// Reads and drops up to `limit` bytes. Returns whether the body ended within them.
-    package func discard(upTo limit: Int) async -> Bool {
-        var rest = limit
-        while rest > 0, let piece = try? await read() { rest -= piece.count }
-        return isFinished
+    /// Whether a task waits for more of the body.
+    package var isBeingRead: Bool { isReading }
+
+    /// Whether the rest of the body can be dropped, as ``HTTPConnection`` does, to find the next message behind it: it could be
+    /// read until now and nobody does, the peer does not wait to be asked for it, and it is not announced to be longer than
+    /// `limit`.
+    package func canBeDiscarded(upTo limit: Int) -> Bool {
+        guard let connection, !isInvalid, !isReading, !awaitsContinue else { return false }
+        return connection.bodyRest <= limit && connection.parser.phase != .failed
     }
 
     /// Ends the reader's life with its exchange.

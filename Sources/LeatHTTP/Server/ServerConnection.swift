@@ -110,8 +110,10 @@ final class ServerConnection: @unchecked Sendable {
 
     /// Responses are sent once this much has gathered.
     private static var flushSize: Int { 65536 }
-    /// A rest of a request body up to this size is read and dropped, so that the connection can go on.
+    /// A rest of a request body up to this size is dropped, so that the connection can go on.
     private static var discardLimit: Int { 262_144 }
+    /// So much is dropped of what arrives after the last response.
+    private static var lingerLimit: Int { 4 << 20 }
 
     // MARK: One request
 
@@ -128,17 +130,63 @@ final class ServerConnection: @unchecked Sendable {
         return try await conclude(await respond(body), body)
     }
 
-    /// Gets the rest of the request body out of the way of the next request, and sends the response.
+    /// Sends the response; if the connection goes on, together with those to the requests that have arrived behind this one.
     @inline(never)
     private func conclude(_ response: HTTPServerResponse, _ body: HTTPBodyReader) async throws -> Bool {
-        var keepAlive = head.keepAlive && !server.isShuttingDown
-        if !body.discardReceived(), keepAlive { keepAlive = await finishReading(body) }
+        let mayGoOn = head.keepAlive && !server.isShuttingDown
+        let limit = http.bytesReceived &+ Self.discardLimit
+        guard body.discardReceived() || mayGoOn && discardArrived(body, limit) else {
+            return try await concludeEarly(response, body, limit, mayGoOn)
+        }
         body.invalidate()
-        keepAlive = try await write(response, keepAlive: keepAlive)
+        let keepAlive = try await write(response, keepAlive: mayGoOn)
         if keepAlive, http.output.count < Self.flushSize { return true }
         try await http.flush(timeout: server.writeTimeout)
         if !keepAlive { await linger() }
         return keepAlive
+    }
+
+    /// Sends the response to a request whose body is still to come, and then gets that out of the way of the next request. The
+    /// client may not send on before it has the response, or not read the response before it has sent all.
+    @inline(never)
+    private func concludeEarly(
+        _ response: HTTPServerResponse,
+        _ body: HTTPBodyReader,
+        _ limit: Int,
+        _ mayGoOn: Bool
+    ) async throws -> Bool {
+        var keepAlive = mayGoOn && http.bytesReceived < limit && body.canBeDiscarded(upTo: Self.discardLimit)
+        // Another protocol begins where the body ends.
+        if keepAlive, head.offersUpgrade, response.status == .switchingProtocols {
+            keepAlive = await discardRest(limit)
+        }
+        body.invalidate()
+        if keepAlive {
+            http.inputStopsSending = { [unowned self] in
+                _ = try? http.discardArrived(until: limit)
+                return false
+            }
+        }
+        defer { http.inputStopsSending = nil }
+        keepAlive = try await write(response, keepAlive: keepAlive)
+        try await http.flush(timeout: server.writeTimeout)
+        if keepAlive, await discardRest(limit) { return true }
+        // Closing wakes a task that the handler has left behind.
+        if !body.isBeingRead { await linger() }
+        return false
+    }
+
+    /// Drops the rest of a request body if it has arrived.
+    @inline(never)
+    private func discardArrived(_ body: HTTPBodyReader, _ limit: Int) -> Bool {
+        body.canBeDiscarded(upTo: Self.discardLimit) && (try? http.discardArrived(until: limit)) == true
+    }
+
+    /// Waits for the rest of a request body, and drops it. Returns whether it ended in time, and within the limit.
+    @inline(never)
+    private func discardRest(_ limit: Int) async -> Bool {
+        let deadline = loop.now.advanced(nanoseconds: server.bodyTimeout)
+        return (try? await http.discardRest(until: limit, deadline: deadline)) == true
     }
 
     private var announcesAcceptableBody: Bool {
@@ -171,14 +219,6 @@ final class ServerConnection: @unchecked Sendable {
         } catch {
             return HTTPServerResponse(status: .internalServerError)
         }
-    }
-
-    /// Whether what is left of a request body could be got out of the way.
-    @inline(never)
-    private func finishReading(_ body: HTTPBodyReader) async -> Bool {
-        // A client that still waits for 100 Continue may or may not send its body after the final status.
-        if body.awaitsContinue { return false }
-        return await body.discard(upTo: Self.discardLimit)
     }
 
     // MARK: The response
@@ -299,10 +339,7 @@ final class ServerConnection: @unchecked Sendable {
     private func linger() async {
         http.finishWriting()
         let deadline = loop.now.advanced(by: .seconds(1))
-        var budget = 64
-        while budget > 0, (try? await http.fill(deadline: deadline)) == true {
-            http.discardUnparsed()
-            budget -= 1
-        }
+        let limit = http.bytesReceived &+ Self.lingerLimit
+        while http.bytesReceived < limit, (try? await http.fill(deadline: deadline)) == true { http.discardUnparsed() }
     }
 }

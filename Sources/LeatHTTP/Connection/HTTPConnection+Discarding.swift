@@ -1,0 +1,29 @@
+import LeatReactor
+
+/// The rest of a message that nobody wants: received and dropped, to get at the next one.
+extension HTTPConnection {
+    /// Drops what has arrived of the rest of a message, without waiting, until ``bytesReceived`` is `limit`. Returns whether that
+    /// was all of it.
+    func discardArrived(until limit: Int) throws -> Bool {
+        while !(try discardReceived()) {
+            guard bytesReceived < limit, !sawEnd, try tryFill() else { return false }
+        }
+        return true
+    }
+
+    /// As ``discardArrived(until:)``, but waits for it until `deadline`.
+    func discardRest(until limit: Int, deadline: LoopInstant) async throws -> Bool {
+        while !(try discardReceived()) {
+            guard bytesReceived < limit, try await fill(deadline: deadline) else { return false }
+        }
+        return true
+    }
+
+    /// Drops what has been received. Returns whether the message ended with it: nothing of the next is touched.
+    private func discardReceived() throws(HTTPParseError) -> Bool {
+        while parser.phase != .startLine {
+            guard try tryNext() != nil else { return false }
+        }
+        return true
+    }
+}
