@@ -16,7 +16,7 @@ extension HTTPServer {
         public var headTimeout = Duration.seconds(30)
         /// How long a connection may lie unused between requests. Default 75 s.
         public var idleTimeout = Duration.seconds(75)
-        /// The longest wait for the next bytes of a body. Default 60 s.
+        /// The longest wait for the next bytes of a body, and for all that a handler has left of one. Default 60 s.
         public var bodyTimeout = Duration.seconds(60)
         /// The longest wait for the client to take more of a response. Default 60 s.
         public var writeTimeout = Duration.seconds(60)
