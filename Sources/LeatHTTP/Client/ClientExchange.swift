@@ -6,7 +6,8 @@ import LeatReactor
 final class ClientExchange {
     // The parts of the request, rather than an `HTTPRequest`, which is six references to copy.
     private let method: HTTPRequest.Method
-    let url: HTTPURL
+    /// Nil once a collected response has it: moving it there is cheaper than a copy.
+    private(set) var url: HTTPURL!
     private let headerFields: HTTPFields
     private let content: HTTPBody
     /// Whether the request has no fields of its own, and gets the lines that lie ready for its origin.
@@ -318,10 +319,11 @@ final class ClientExchange {
     }
 
     private func takeResponse(trailers: HTTPFields) -> HTTPClientResponse {
-        var (fields, body) = (HTTPFields(), [UInt8]())
+        var (fields, body, url) = (HTTPFields(), [UInt8](), HTTPURL?.none)
         swap(&fields, &responseFields)
         swap(&body, &self.body)
-        return HTTPClientResponse(status: status, headerFields: fields, body: body, trailers: trailers, url: url)
+        swap(&url, &self.url)
+        return HTTPClientResponse(status: status, headerFields: fields, body: body, trailers: trailers, url: url!)
     }
 
     enum StreamOutcome<R> {
