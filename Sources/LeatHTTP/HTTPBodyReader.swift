@@ -74,14 +74,19 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
             if let decoder { return try await nextDecoded(connection, decoder) }
             return try await next(connection)
         } catch {
-            isInvalid = true
-            throw times.describe(error, in: .read, limit: times.readTimeout, now: connection.loop.now)
+            throw failure(error, connection)
         }
+    }
+
+    /// The body cannot be read on. Returns what the caller is told.
+    private func failure(_ error: any Error, _ connection: HTTPConnection) -> any Error {
+        isInvalid = true
+        return times.describe(error, in: .read, limit: times.readTimeout, now: connection.loop.now)
     }
 
     private func next(_ connection: HTTPConnection) async throws -> [UInt8]? {
         while true {
-            if let piece = try tryNext(connection) { return piece }
+            if let piece = try tryNext(connection) { return Array(piece) }
             if isFinished { return nil }
             if try await connection.fill(timeout: times.readTimeout, deadline: times.deadline) { continue }
             guard case .endOfBody = try connection.parser.finish() else { throw HTTPError.peerClosed() }
@@ -105,14 +110,14 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         }
     }
 
-    /// The next piece among the bytes already received, if there is one.
-    private func tryNext(_ connection: HTTPConnection) throws -> [UInt8]? {
+    /// The next piece among the bytes already received, if there is one. Good until the connection is touched again.
+    private func tryNext(_ connection: HTTPConnection) throws -> UnsafeRawBufferPointer? {
         switch try connection.tryNext() {
         case .body(let bytes):
             received += bytes.count
             times.observation?.note(.responseChunkReceived(bytes: bytes.count))
             guard received <= maximum else { throw HTTPError.bodyTooLarge(limit: maximum) }
-            return Array(bytes)
+            return bytes
         case .end:
             trailers = connection.parser.takeTrailers()
             isFinished = true
@@ -156,8 +161,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
                 times.observation?.note(.responseChunkReceived(bytes: body.count - before))
             }
         } catch {
-            isInvalid = true
-            throw times.describe(error, in: .read, limit: times.readTimeout, now: connection.loop.now)
+            throw failure(error, connection)
         }
     }
 
@@ -170,8 +174,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     package func discardReceived() -> Bool {
         guard !isInvalid else { return false }
         while !isFinished, let connection {
-            guard let piece = try? tryNext(connection) else { break }
-            _ = piece
+            guard (try? tryNext(connection)) != nil else { break }
         }
         return isFinished
     }

@@ -155,29 +155,29 @@ struct TLSTests {
         }
     }
 
+    /// The server's side of the next connection, for what an `HTTPServer` does not do.
+    private static func accept(from listener: TCPListener, _ context: TLSContext) async throws -> HTTPConnection {
+        let socket = try await listener.acceptSocket()
+        let channel = try TLSChannel(context, socket: socket)
+        try await channel.handshake(until: .distantFuture)
+        return HTTPConnection(socket: socket, tls: channel, role: .request, limits: HTTPLimits())
+    }
+
     /// The server has closed a kept connection, and has not said so.
     @Test func aConnectionThatEndedWithoutAFarewellIsReplaced() throws {
         try runHTTPLoop {
             let listener = try TCPListener.bind(to: .loopback(port: 0))
-            let context = try TLSContext(
-                TLSFixtures.shared.server(),
-                role: .server
-            )
+            let context = try TLSContext(TLSFixtures.shared.server(), role: .server)
             onLoop {
-                for answers in [1, 1] {
-                    let socket = try await listener.acceptSocket()
-                    let channel = try TLSChannel(context, socket: socket)
-                    try await channel.handshake(until: .distantFuture)
-                    let http = HTTPConnection(socket: socket, tls: channel, role: .request, limits: HTTPLimits())
-                    for _ in 0..<answers {
-                        _ = try await http.fill()
-                        http.discardUnparsed()
-                        http.output += ok.utf8
-                        try await http.flush(timeout: .max)
-                    }
+                for _ in 0..<2 {
+                    let http = try await Self.accept(from: listener, context)
+                    _ = try await http.fill()
+                    http.discardUnparsed()
+                    http.output += ok.utf8
+                    try await http.flush(timeout: .max)
                     // Reads the next request, and goes.
                     _ = try await http.fill()
-                    socket.close()
+                    http.socket.close()
                 }
             }
             let client = client()
@@ -360,19 +360,13 @@ struct TLSTests {
     func aBodyThatIsCutOffIsNotTakenForAWholeOne(saysFarewell: Bool) throws {
         try runHTTPLoop {
             let listener = try TCPListener.bind(to: .loopback(port: 0))
-            let context = try TLSContext(
-                TLSFixtures.shared.server(),
-                role: .server
-            )
+            let context = try TLSContext(TLSFixtures.shared.server(), role: .server)
             onLoop {
-                let socket = try await listener.acceptSocket()
-                let channel = try TLSChannel(context, socket: socket)
-                try await channel.handshake(until: .distantFuture)
-                let http = HTTPConnection(socket: socket, tls: channel, role: .request, limits: HTTPLimits())
+                let http = try await Self.accept(from: listener, context)
                 _ = try await http.fill()
                 http.output += "HTTP/1.1 200 OK\r\n\r\nsome of the body".utf8
                 try await http.flush(timeout: .max)
-                if saysFarewell { http.close() } else { socket.close() }
+                if saysFarewell { http.close() } else { http.socket.close() }
             }
             let client = client()
             let url = HTTPURL("https://localhost:\(listener.localAddress.port)/")!

@@ -147,21 +147,7 @@ struct UpgradePeerTests {
             let counts = try await (0..<2).concurrentMap(limit: 2) { _ in
                 try await client.upgrade(request, to: "echo") { _, stream in
                     #expect(try await Self.read(5, from: stream) == Array("first".utf8))
-                    async let writing: Void = {
-                        for number in 0..<size / 65536 {
-                            try await stream.write([UInt8](repeating: UInt8(number & 0xFF), count: 65536))
-                        }
-                        try await stream.finishWriting()
-                    }()
-                    var (count, isRight) = (0, true)
-                    while let piece = try await stream.read() {
-                        for byte in piece {
-                            isRight = isRight && byte == UInt8(count / 65536 & 0xFF)
-                            count += 1
-                        }
-                    }
-                    try await writing
-                    return isRight ? count : -1
+                    return try await stream.sendAndReadBack(size)
                 }
             }
             #expect(counts == [size, size])

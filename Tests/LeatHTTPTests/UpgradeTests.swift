@@ -15,6 +15,27 @@ private func echo(_ stream: HTTPUpgradedStream) async throws {
     while let bytes = try await stream.read() { try await stream.write(bytes) }
 }
 
+extension HTTPUpgradedStream {
+    /// Writes so many bytes and reads at the same time what an echo returns. Returns how many those are, or -1 if they are others.
+    func sendAndReadBack(_ size: Int) async throws -> Int {
+        async let writing: Void = {
+            for number in 0..<size / 65536 {
+                try await write([UInt8](repeating: UInt8(number & 0xFF), count: 65536))
+            }
+            try await finishWriting()
+        }()
+        var (count, isRight) = (0, true)
+        while let piece = try await read() {
+            for byte in piece {
+                isRight = isRight && byte == UInt8(count / 65536 & 0xFF)
+                count += 1
+            }
+        }
+        try await writing
+        return isRight ? count : -1
+    }
+}
+
 /// Everything that is still to come.
 private func rest(of stream: HTTPUpgradedStream) async throws -> String {
     var bytes: [UInt8] = []
@@ -272,21 +293,7 @@ struct UpgradeTests {
             let (_, _, url) = try serve()
             let size = 8 << 20
             let sum = try await HTTPClient().upgrade(request(url), to: "echo") { _, stream in
-                async let writing: Void = {
-                    for number in 0..<size / 65536 {
-                        try await stream.write([UInt8](repeating: UInt8(number & 0xFF), count: 65536))
-                    }
-                    try await stream.finishWriting()
-                }()
-                var (count, isRight) = (0, true)
-                while let piece = try await stream.read() {
-                    for byte in piece {
-                        isRight = isRight && byte == UInt8(count / 65536 & 0xFF)
-                        count += 1
-                    }
-                }
-                try await writing
-                return isRight ? count : -1
+                try await stream.sendAndReadBack(size)
             }
             #expect(sum == size)
         }

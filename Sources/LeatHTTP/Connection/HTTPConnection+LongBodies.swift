@@ -14,8 +14,7 @@ extension HTTPConnection {
 
     /// As ``fill(timeout:deadline:)``, but receives the body, of which more is to come, behind what is in `body`.
     func fill(_ body: inout [UInt8], timeout: Int64, deadline: LoopInstant) async throws -> Bool {
-        if !loop.spendBudget() { await Task.yield() }
-        if deadline <= loop.now { throw NetworkError.timedOut("read") }
+        try await takeTurn(until: deadline)
         while true {
             if try tryFill(&body) { return !sawEnd }
             try await waitForInput(timeout: timeout, deadline: deadline)

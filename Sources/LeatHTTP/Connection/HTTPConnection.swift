@@ -97,13 +97,19 @@ package final class HTTPConnection: LoopConnection {
     /// Returns false at the end of the stream. Throws `NetworkError` (`.timedOut`) or `CancellationError`.
     @inline(__always)
     package func fill(timeout: Int64 = .max, deadline: LoopInstant = .distantFuture) async throws -> Bool {
-        if !loop.spendBudget() { await Task.yield() }
-        // Also for whoever need not wait: a slow reader finds something to read for ever.
-        if deadline <= loop.now { throw NetworkError.timedOut("read") }
+        try await takeTurn(until: deadline)
         while true {
             if try tryFill() { return !sawEnd }
             try await waitForInput(timeout: timeout, deadline: deadline)
         }
+    }
+
+    /// What comes before each fill: others have their turn, and the deadline holds also for whoever need not wait, since a slow
+    /// reader finds something to read for ever.
+    @inline(__always)
+    func takeTurn(until deadline: LoopInstant) async throws {
+        if !loop.spendBudget() { await Task.yield() }
+        if deadline <= loop.now { throw NetworkError.timedOut("read") }
     }
 
     /// Waits until it is worth trying again, and meanwhile sends what the kernel did not take at the end of the turn.

@@ -162,6 +162,7 @@ final class ServerConnection: @unchecked Sendable {
         }
         body.invalidate()
         if keepAlive {
+            // It never does stop it, but takes the rest in while the response goes out.
             http.inputStopsSending = { [unowned self] in
                 _ = try? http.discardArrived(until: limit)
                 return false
