@@ -14,10 +14,17 @@ package final class Reactor {
     /// The time of this turn: read once, after the wait. Not stored under this name, for another module's access to a stored
     /// property is checked for exclusivity at run time, and a call is not.
     package var now: LoopInstant { turnTime }
+    @exclusivity(unchecked) private var turnTimeBefore: LoopInstant
+    /// The time of the turn before this one; of the reactor's beginning in its first turn.
+    ///
+    /// An I/O deadline counts as passed only when it had already passed in the previous turn, so that everything pending has
+    /// been delivered once.
+    package var previousTurnTime: LoopInstant { turnTimeBefore }
 
     package init(clock: ReactorClock = .monotonic) throws(SystemError) {
         self.clock = clock
         turnTime = clock.now
+        turnTimeBefore = turnTime
         poller = try Poller()
         wakeup = try Wakeup()
         alarm = try DeadlineAlarm()
@@ -50,11 +57,19 @@ package final class Reactor {
     // MARK: Turning
 
     /// Waits until something happens, or only looks if `mayWait` is false. Returns the number of events.
+    ///
+    /// Nothing that is pending is late: before a timer fires, every event that the kernel had when the clock was read has been
+    /// delivered. The first poll alone does not ensure that. Its array may have been too small, a signal may have interrupted
+    /// it (as SIGSTOP and SIGCONT do), and the process may have stood still after it.
     @discardableResult
     package func turn(mayWait: Bool) -> Int {
-        let events = mayWait ? wait() : poller.poll(milliseconds: 0)
+        var events = mayWait ? wait() : poller.poll(milliseconds: 0)
+        turnTimeBefore = turnTime
         turnTime = clock.now
-        fireDueTimers()
+        if let deadline = timers.earliest, deadline <= turnTime {
+            events += poller.pollAll()
+            fireDueTimers()
+        }
         return events
     }
 

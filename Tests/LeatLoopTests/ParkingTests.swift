@@ -1,10 +1,52 @@
+import CLinux
 import Glibc
 import LeatLoop
 import LeatReactor
 import Testing
 
+/// An eventfd with a task that waits for it.
+private final class Signal: PollSource, @unchecked Sendable {
+    let spot: ParkingSpot
+
+    init(loop: EventLoop) throws {
+        spot = ParkingSpot(loop: loop)
+        super.init(descriptor: eventfd(0, CLINUX_EVENTFD_FLAGS))
+        try loop.reactor.poller.add(self)
+    }
+
+    deinit { SystemCalls.close(descriptor) }
+
+    override func becameReady(_ readiness: Readiness) {
+        if readiness.contains(.readable) { spot.wake(.ready) }
+    }
+}
+
 @Suite(.timeLimit(.minutes(5)))
 struct ParkingTests {
+    @Test func whatArrivedWhileTheLoopWasBusyIsNotReportedAsLate() throws {
+        let clock = ManualClock()
+        try runLoop({ $0.clock = .manual(clock) }) {
+            let loop = EventLoop.current
+            let signals = try (0..<500).map { _ in try Signal(loop: loop) }
+            let deadline = loop.clock.now.advanced(by: .seconds(1))
+            let waits = signals.map { signal in
+                onLoop { await signal.spot.park(.read(descriptor: signal.descriptor), until: deadline) }
+            }
+            await settle()
+            #expect(loop.statistics.waits == 500)
+            // One job takes 1.5 s. Meanwhile everything that is waited for happens.
+            for signal in signals { _ = SystemCalls.addOne(signal.descriptor) }
+            clock.advance(by: .seconds(1.5))
+            var late = 0
+            for wait in waits where try await wait.value != .ready { late += 1 }
+            #expect(late == 0)
+            for signal in signals {
+                signal.spot.disarm()
+                loop.reactor.poller.remove(signal)
+            }
+        }
+    }
+
     @Test func aWaitIsListedWithItsReasonAndItsBeginning() throws {
         try runLoop {
             let spot = ParkingSpot(loop: .current)

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import LeatReactor
 import Testing
@@ -10,8 +11,80 @@ private final class Recorder: LoopTimer {
     }
 }
 
+/// An eventfd that counts what it is told. It is writable, so an event is pending as soon as it is registered.
+private final class Counter: PollSource {
+    private(set) var events = 0
+    /// Whether each event causes the next.
+    private let isRestless: Bool
+
+    init(isRestless: Bool = false) {
+        self.isRestless = isRestless
+        super.init(descriptor: eventfd(0, CLINUX_EVENTFD_FLAGS))
+    }
+
+    deinit { SystemCalls.close(descriptor) }
+
+    override func becameReady(_ readiness: Readiness) {
+        events += 1
+        if isRestless { _ = SystemCalls.addOne(descriptor) }
+    }
+}
+
+/// Notes how many of the sources had been told of an event when it fired.
+private final class Witness: LoopTimer {
+    private let sources: [Counter]
+    private(set) var told: Int?
+
+    init(_ sources: [Counter]) {
+        self.sources = sources
+    }
+
+    override func fire(at now: LoopInstant) {
+        told = sources.count { $0.events > 0 }
+    }
+}
+
+/// A reactor that has pending events, as many as there are sources, and a timer that is due.
+private func busyReactor(_ sources: [Counter]) throws -> (Reactor, Witness) {
+    let clock = ManualClock()
+    let reactor = try Reactor(clock: .manual(clock))
+    for source in sources { try reactor.poller.add(source) }
+    let timer = Witness(sources)
+    reactor.set(timer, at: reactor.now.advanced(by: .seconds(1)))
+    clock.advance(by: .seconds(2))
+    return (reactor, timer)
+}
+
 @Suite(.timeLimit(.minutes(5)))
 struct ReactorTests {
+    @Test func everyPendingEventIsTakenBeforeATimerFires() throws {
+        let sources = (0..<500).map { _ in Counter() }
+        let (reactor, timer) = try busyReactor(sources)
+        reactor.turn(mayWait: true)
+        #expect(timer.told == 500)
+        for source in sources { reactor.poller.remove(source) }
+    }
+
+    @Test func sourcesThatNeverRestCannotHoldATurn() throws {
+        let sources = (0..<500).map { _ in Counter(isRestless: true) }
+        let (reactor, timer) = try busyReactor(sources)
+        let events = reactor.turn(mayWait: true)
+        #expect(timer.told == 500)
+        #expect(events < 2000)
+        for source in sources { reactor.poller.remove(source) }
+    }
+
+    @Test func theTimeOfTheTurnBeforeIsKept() throws {
+        let clock = ManualClock()
+        let reactor = try Reactor(clock: .manual(clock))
+        #expect(reactor.previousTurnTime == reactor.now)
+        clock.advance(by: .seconds(1))
+        reactor.turn(mayWait: false)
+        #expect(reactor.previousTurnTime.duration(to: reactor.now) == .seconds(1))
+        reactor.turn(mayWait: false)
+        #expect(reactor.previousTurnTime == reactor.now)
+    }
+
     @Test func aTimerNeverFiresEarly() throws {
         let reactor = try Reactor()
         for milliseconds in [0, 1, 2, 5, 20] {
@@ -115,6 +188,17 @@ struct ReactorTests {
     }
 
     #if DEBUG
+        @Test func aPollThatASignalInterruptsLosesNoEventToATimer() throws {
+            let source = Counter()
+            let (reactor, timer) = try busyReactor([source])
+            // As after SIGSTOP and SIGCONT: the process wakes with EINTR, and with hours of events pending.
+            let plan = FaultPlan([.poll: [EINTR]])
+            _ = plan.apply { reactor.turn(mayWait: true) }
+            #expect(plan.delivered == 1)
+            #expect(timer.told == 1)
+            reactor.poller.remove(source)
+        }
+
         @Test func anInterruptedCallIsRepeated() throws {
             let wakeup = try Wakeup()
             let plan = FaultPlan([.counter: [EINTR, EINTR]])

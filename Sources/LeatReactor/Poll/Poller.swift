@@ -104,6 +104,22 @@ package final class Poller {
         return result
     }
 
+    /// Takes every event that is pending now, without waiting. Returns how many events there were.
+    ///
+    /// The kernel reports in the order in which descriptors became ready, and an edge-triggered one goes to the end of that
+    /// order with its next event. So after as many events as there are sources each has had its own, and one that never rests
+    /// cannot keep the loop here.
+    package func pollAll() -> Int {
+        var taken = 0
+        while taken < count {
+            let capacity = events.count
+            let result = poll(milliseconds: 0)
+            taken += result
+            if result < capacity { break }
+        }
+        return taken
+    }
+
     private func deliver(_ event: epoll_event) {
         let token = PollToken(userData: event.data.u64)
         let slot = slots[Int(token.slot)]

@@ -7,7 +7,7 @@ import CLinux
 /// do not disturb each other. Release builds contain no trace of it.
 package final class FaultPlan {
     package enum Call: Hashable {
-        case receive, send, accept, socket, connect, control, counter
+        case receive, send, accept, socket, connect, control, counter, poll
     }
 
     private var pending: [Call: [Int32]] = [:]

@@ -76,7 +76,7 @@ package enum SystemCalls {
         return result == -Int(EINTR) ? -Int(EINPROGRESS) : result
     }
 
-    /// epoll_wait(2). An interrupted wait returns 0: its caller works the timeout out anew.
+    /// epoll_wait(2). An interrupted wait returns 0: its caller works the timeout out anew. There may be events all the same.
     package static func poll(
         _ epoll: Int32,
         _ events: UnsafeMutablePointer<epoll_event>,
@@ -84,6 +84,9 @@ package enum SystemCalls {
         _ milliseconds: Int32
     ) -> Int {
         clinux_calls().pointee.poll &+= 1
+        #if DEBUG
+            if let fault = FaultPlan.next(.poll) { return fault == EINTR ? 0 : -Int(fault) }
+        #endif
         let result = negatedErrno(Int(epoll_wait(epoll, events, capacity, milliseconds)))
         return result == -Int(EINTR) ? 0 : result
     }
