@@ -32,10 +32,14 @@ package final class AddressCache: @unchecked Sendable {
         if entry.isPending {
             let spot = ParkingSpot(loop: loop)
             entry.waiters.append(spot)
-            let wake = await spot.parkCancellably(.offload, until: deadline)
+            var wake = await spot.parkCancellably(.offload, until: deadline)
+            // The loop may have been busy, and the answer be among the jobs that are ready now: it gets one more turn.
+            if wake == .deadline, entry.isPending {
+                wake = await spot.parkCancellably(.offload, until: deadline)
+            }
             spot.disarm()
             entry.waiters.remove(spot)
-            try wake.check("resolve \(host)")
+            if wake == .cancelled || entry.isPending { try wake.check("resolve \(host)") }
         }
         if let failure = entry.failure { throw failure }
         return entry.addresses.map { address in
@@ -46,10 +50,12 @@ package final class AddressCache: @unchecked Sendable {
     }
 
     /// Whether the addresses of `host` are here.
-    package func knows(_ host: String) -> Bool { entries[host].map { !$0.isPending && $0.expires > loop.now } ?? false }
+    package func knows(_ host: String) -> Bool {
+        entries[host].map { !$0.isPending && $0.expires > loop.clock.now } ?? false
+    }
 
     private func entry(for host: String) -> Entry {
-        if let known = entries[host], known.isPending || known.expires > loop.now { return known }
+        if let known = entries[host], known.isPending || known.expires > loop.clock.now { return known }
         let entry = Entry()
         makeRoom()
         entries[host] = entry
@@ -64,7 +70,7 @@ package final class AddressCache: @unchecked Sendable {
             entry.failure = error
         }
         entry.isPending = false
-        entry.expires = loop.now.advanced(by: timeToLive)
+        entry.expires = loop.clock.now.advanced(by: timeToLive)
         if entry.failure != nil, entries[host] === entry { entries[host] = nil }
         while let waiter = entry.waiters.popFirst() { waiter.wake(.ready) }
     }
@@ -72,7 +78,7 @@ package final class AddressCache: @unchecked Sendable {
     /// Drops what has expired once the cache is full; if nothing has, everything that nobody waits for.
     private func makeRoom() {
         guard entries.count >= capacity else { return }
-        let now = loop.now
+        let now = loop.clock.now
         entries = entries.filter { $0.value.isPending || $0.value.expires > now }
         if entries.count >= capacity { entries = entries.filter { $0.value.isPending } }
     }

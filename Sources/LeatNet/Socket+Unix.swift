@@ -27,7 +27,7 @@ extension Socket {
             if result >= 0 { return try Socket(descriptor: Int32(descriptor), loop: loop, isReady: true) }
             SystemCalls.close(Int32(descriptor))
             guard result == -Int(EAGAIN) else { throw NetworkError(code: Int32(-result), operation: operation) }
-            let next = loop.now.advanced(by: pause)
+            let next = loop.clock.now.advanced(by: pause)
             guard next < deadline else { throw NetworkError.timedOut(operation) }
             try await sleep(for: pause)
             pause = min(pause * 2, longestPause)

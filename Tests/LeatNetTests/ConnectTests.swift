@@ -1,14 +1,24 @@
+import Glibc
 import Leat
 import LeatLoop
 import LeatReactor
+import Synchronization
 import Testing
 
 @testable import LeatNet
 
-private func run(_ body: sending @escaping () async throws -> Void) throws {
+private func run(
+    clock: ManualClock = ManualClock(autojump: true),
+    _ body: sending @escaping () async throws -> Void
+) throws {
     var configuration = EventLoop.Configuration()
-    configuration.clock = .manual(ManualClock(autojump: true))
+    configuration.clock = .manual(clock)
     try EventLoop.run(configuration: configuration, body)
+}
+
+/// What threads beside the loop wait for.
+private final class Gate: Sendable {
+    let isOpen = Atomic(false)
 }
 
 @Suite(.timeLimit(.minutes(5)))
@@ -103,6 +113,68 @@ struct ConnectTests {
             try await sleep(for: .seconds(11))
             _ = try await cache.addresses(of: "localhost", port: 1, until: .distantFuture)
             #expect(loop.statistics.remoteJobs - before == 2)
+        }
+    }
+
+    @Test func anAddressIsKeptFromWhenItWasFoundAndNotFromWhenTheTurnBegan() throws {
+        let clock = ManualClock(autojump: true)
+        try run(clock: clock) {
+            let cache = AddressCache(loop: EventLoop.current, timeToLive: .seconds(1))
+            // The job takes longer than an address is kept, which the turn's own reading of the clock does not show.
+            clock.advance(by: .seconds(1.2))
+            _ = try await cache.addresses(of: "127.0.0.1", port: 1, until: .distantFuture)
+            try await sleep(for: .milliseconds(900))
+            #expect(cache.knows("127.0.0.1"))
+            clock.advance(by: .milliseconds(100))
+            #expect(!cache.knows("127.0.0.1"))
+        }
+    }
+
+    @Test func anAnswerThatCameWhileTheLoopWasBusyIsNotReportedAsLate() throws {
+        let clock = ManualClock(autojump: true)
+        try run(clock: clock) {
+            let loop = EventLoop.current
+            let cache = AddressCache(loop: loop, timeToLive: .seconds(10))
+            // After a turn in which nothing was handed over, the next piece of work writes to the eventfd.
+            try await sleep(for: .milliseconds(1))
+            _ = SystemCalls.readCounter(loop.reactor.wakeup.descriptor)
+            let deadline = loop.clock.now.advanced(by: .seconds(1))
+            let lookUp = Task(executorPreference: loop.taskExecutor) { @concurrent in
+                try await cache.addresses(of: "localhost", port: 1, until: deadline)
+            }
+            for _ in 0..<20 { await Task.yield() }
+            // The loop is held until the answer is in its inbox, and the deadline has passed.
+            var wakeup = pollfd(fd: loop.reactor.wakeup.descriptor, events: Int16(POLLIN), revents: 0)
+            let found = poll(&wakeup, 1, 30_000)
+            #expect(found == 1)
+            clock.advance(by: .seconds(2))
+            let addresses = try await lookUp.value
+            #expect(!addresses.isEmpty)
+        }
+    }
+
+    @Test func aLookUpThatHasNoAnswerIsLate() throws {
+        let clock = ManualClock(autojump: true)
+        try run(clock: clock) {
+            let loop = EventLoop.current
+            let cache = AddressCache(loop: loop, timeToLive: .seconds(10))
+            // Every thread is taken, so the look-up does not begin.
+            let gate = Gate()
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<loop.configuration.offloadThreads {
+                    group.addTask {
+                        try? await loop.offload { while !gate.isOpen.load(ordering: .acquiring) { usleep(100) } }
+                    }
+                }
+                defer { gate.isOpen.store(true, ordering: .releasing) }
+                for _ in 0..<20 { await Task.yield() }
+                let deadline = loop.clock.now.advanced(by: .seconds(1))
+                loop.schedule { clock.advance(by: .seconds(2)) }
+                let error = await #expect(throws: NetworkError.self) {
+                    _ = try await cache.addresses(of: "localhost", port: 1, until: deadline)
+                }
+                #expect(error?.kind == .timedOut)
+            }
         }
     }
 

@@ -6,9 +6,12 @@ import Testing
 
 @testable import LeatNet
 
-private func run(_ body: sending @escaping () async throws -> Void) throws {
+private func run(
+    clock: ManualClock = ManualClock(autojump: true),
+    _ body: sending @escaping () async throws -> Void
+) throws {
     var configuration = EventLoop.Configuration()
-    configuration.clock = .manual(ManualClock(autojump: true))
+    configuration.clock = .manual(clock)
     configuration.debug = false
     try EventLoop.run(configuration: configuration, body)
 }
@@ -184,6 +187,26 @@ struct UnixSocketTests {
             for stream in accepted + [first, connected] { stream.close() }
             listener.close()
             #expect(EventLoop.current.statistics.descriptors == 0)
+        }
+    }
+
+    @Test func aDeadlineThatPassedWithinTheTurnEndsTheWaitForABacklog() throws {
+        let clock = ManualClock(autojump: true)
+        try run(clock: clock) {
+            let loop = EventLoop.current
+            let address = try SocketAddress.unix(abstractName: "leat-backlog-late-\(getpid())")
+            let listener = try TCPListener.bind(to: address, backlog: 0)
+            let first = try await TCPStream.connect(to: address)
+            let deadline = loop.clock.now.advanced(by: .seconds(5))
+            clock.advance(by: .seconds(10))
+            let begun = clock.now
+            let error = await #expect(throws: NetworkError.self) {
+                _ = try await Socket.connect(to: address, loop: loop, until: deadline)
+            }
+            #expect(error?.kind == .timedOut)
+            #expect(clock.now == begun)
+            first.close()
+            listener.close()
         }
     }
 }

@@ -33,7 +33,7 @@ public final class RateLimiter: @unchecked Sendable {
         interval = max(1, Int64(min(1e9 / perSecond, 1e18).rounded()))
         let (product, overflow) = interval.multipliedReportingOverflow(by: Int64(burst - 1))
         tolerance = overflow ? 1 << 60 : min(product, 1 << 60)
-        full = loop.now
+        full = loop.clock.now
         alarm.limiter = self
     }
 
