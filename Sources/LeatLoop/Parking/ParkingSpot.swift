@@ -37,7 +37,7 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
     @exclusivity(unchecked) private var ticket: UInt64 = 0
     /// The wait whose task has a cancellation handler. Written before the handler is added and until it is removed no more, so
     /// that the thread which calls it may read this.
-    @exclusivity(unchecked) fileprivate var watchedTicket: UInt64 = 0
+    @exclusivity(unchecked) private var watchedTicket: UInt64 = 0
     /// The wait that is cancelled before it begins.
     @exclusivity(unchecked) private var cancelledTicket: UInt64 = 0
 
@@ -72,7 +72,7 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
     }
 
     /// Ends the wait of this number, which may not have begun yet: the task was cancelled before.
-    fileprivate func cancel(_ ticket: UInt64) {
+    private func cancel(_ ticket: UInt64) {
         if ticket == self.ticket { return wake(.cancelled) }
         if ticket == self.ticket &+ 1 { cancelledTicket = ticket }
     }
@@ -126,9 +126,12 @@ package final class ParkingSpot: LoopTimer, @unchecked Sendable {
     }
 }
 
-@_cdecl("leat_task_was_cancelled")
-func taskWasCancelled(_ context: UnsafeMutableRawPointer) {
-    let spot = Unmanaged<ParkingSpot>.fromOpaque(context).takeUnretainedValue()
-    let ticket = spot.watchedTicket
-    spot.loop.execute { spot.cancel(ticket) }
+extension ParkingSpot {
+    /// Tells the C side what a cancellation calls, once in the process, however often it is read. Each loop reads it before its
+    /// first wait, so that the waits themselves need not ask.
+    static let cancellationCallback: Void = clinux_set_cancellation_callback { context in
+        let spot = Unmanaged<ParkingSpot>.fromOpaque(context!).takeUnretainedValue()
+        let ticket = spot.watchedTicket
+        spot.loop.execute { spot.cancel(ticket) }
+    }
 }

@@ -7,6 +7,8 @@ package final class WaitRegistry {
     @exclusivity(unchecked) private var first: Unmanaged<ParkingSpot>?
     @exclusivity(unchecked) package private(set) var count = 0
 
+    init() { _ = ParkingSpot.cancellationCallback }
+
     func insert(_ spot: ParkingSpot) {
         let reference = Unmanaged.passUnretained(spot)
         spot.previousWait = nil
@@ -51,6 +53,7 @@ extension EventLoop {
     /// One task that waits: for what, and since when.
     public struct Wait: Sendable, Hashable {
         public let reason: WaitReason
+        /// The time of the turn in which the wait began.
         public let since: LoopInstant
     }
 
