@@ -89,7 +89,7 @@ import Testing
     }
 
     @Test func theAuthorityIsChecked() {
-        for authority in ["u@a", "a b", "a/b", "a:0", "a:", "[::1", "a\\b", "é"] {
+        for authority in ["u@a", "a b", "a/b", "a:0", ":", "a::", "[::1", "a\\b", "é"] {
             #expect(kind { try encode(get(authority: authority)) } == .invalidAuthority)
             #expect(kind { try encode(get("/", [.host: authority])) } == .invalidHost)
         }

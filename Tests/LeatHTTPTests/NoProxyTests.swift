@@ -90,6 +90,7 @@ struct NoProxyCase: CustomTestStringConvertible, Sendable {
         let plain = try HTTPProxy(parsing: "http://Proxy.Example:3128/")
         #expect(plain.host == "proxy.example" && plain.port == 3128 && plain.authorization == nil)
         #expect(try HTTPProxy(parsing: "proxy.example").port == 80)
+        #expect(try HTTPProxy(parsing: "http://proxy.example:/").port == 80)
         let address = try HTTPProxy(parsing: "HTTP://[::1]:8080")
         #expect(address.host == "::1" && address.port == 8080 && address.description == "[::1]:8080")
         // "Aladdin:open sesame", the example of RFC 7617 §2, and one with the octets that have to be encoded.

@@ -34,7 +34,7 @@ public struct HTTPURL: Sendable, LosslessStringConvertible, ExpressibleByStringL
     /// The host in lower case: a name or an address; an IPv6 address without brackets.
     public var host: String { parts.host }
 
-    /// The port: as written, else 80 for `http` and 443 for `https`.
+    /// The port: as written; if it is absent or empty, 80 for `http` and 443 for `https`.
     public var port: UInt16 { parts.port }
 
     /// Path and query as written. Never empty: an absent path is `/`. A fragment is dropped.

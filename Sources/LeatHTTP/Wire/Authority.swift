@@ -22,9 +22,10 @@ struct Authority {
     /// The host within the bytes; for an IPv6 address, what is between the brackets.
     var host: Range<Int>
     var isIPv6: Bool
+    /// Nil if there is none. An empty one, as in `example.com:`, is none: both mean the scheme's own (RFC 9110 §4.2.3).
     var port: UInt16?
 
-    /// Parses all of the bytes. An empty host is refused, as is an empty port.
+    /// Parses all of the bytes. An empty host is refused.
     init(parsing start: UnsafeRawPointer, _ count: Int) throws(SyntaxError) {
         let colon: Int
         if count > 0, start.load(as: UInt8.self) == UInt8(ascii: "[") {
@@ -40,7 +41,7 @@ struct Authority {
             isIPv6 = false
             if colon == 0 { throw SyntaxError(fault: .emptyHost, offset: 0) }
         }
-        port = colon < count ? try Self.port(start, colon + 1..<count) : nil
+        port = colon + 1 < count ? try Self.port(start, colon + 1..<count) : nil
     }
 
     /// The end of a registered name or IPv4 address: the colon, or the end of the bytes.

@@ -14,7 +14,7 @@ public struct HTTPProxy: Sendable, Hashable, CustomStringConvertible, Expressibl
     /// user name and password it is `Basic`.
     public var authorization: String?
 
-    /// Parses a proxy's URL. `http://` may be left out; the port is 80 unless it is said. User name and password before the
+    /// Parses a proxy's URL. `http://` may be left out; the port is 80 if it is absent or empty. User name and password before the
     /// host are percent-decoded.
     ///
     /// Throws ``HTTPError`` of kind `.proxy`, whose message never contains the user name or the password. `https` and SOCKS
