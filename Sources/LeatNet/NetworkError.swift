@@ -8,7 +8,8 @@ public struct NetworkError: TimeLimitError, Hashable, Sendable, CustomStringConv
     /// The kinds of failure. More may be added; compare with the ones you handle.
     public struct Kind: Hashable, Sendable {
         fileprivate enum Value: Hashable {
-            case reset, refused, unreachable, timedOut, closed, busy, nameNotFound, addressInUse, system
+            case reset, refused, unreachable, timedOut, closed, busy, incompleteWrite, nameNotFound, addressInUse
+            case system
         }
 
         fileprivate let value: Value
@@ -25,6 +26,8 @@ public struct NetworkError: TimeLimitError, Hashable, Sendable, CustomStringConv
         public static let closed = Kind(value: .closed)
         /// Two tasks wanted the same direction of one stream at once.
         public static let busy = Kind(value: .busy)
+        /// An earlier write to this stream was cancelled, or failed, after it had sent a part; see ``TCPStream``.
+        public static let incompleteWrite = Kind(value: .incompleteWrite)
         /// A name did not resolve.
         public static let nameNotFound = Kind(value: .nameNotFound)
         /// Somebody else listens there: EADDRINUSE.
@@ -74,11 +77,18 @@ public struct NetworkError: TimeLimitError, Hashable, Sendable, CustomStringConv
 
     package var isTimeout: Bool { kind == .timedOut }
 
-    package static func busy(_ operation: String) -> NetworkError {
+    // Made elsewhere and boxed, since the frame of an asynchronous function would hold each one that it may throw.
+
+    @inline(never)
+    package static func busy(_ operation: String) -> any Error {
         NetworkError(.busy, operation: operation, detail: "another task is doing the same")
     }
 
-    // Made elsewhere and boxed, since the frame of an asynchronous function would hold each one that it may throw.
+    @inline(never)
+    package static func incompleteWrite(_ operation: String) -> any Error {
+        let detail = "an earlier write was cut short, so the peer would take these bytes for its rest; abort the stream"
+        return NetworkError(.incompleteWrite, operation: operation, detail: detail)
+    }
 
     @inline(never)
     package static func closed(_ operation: String) -> any Error {

@@ -35,10 +35,11 @@ extension Socket {
         if code != 0 { throw NetworkError(code: code, operation: operation) }
     }
 
-    /// Sends all of `bytes`, waiting while the peer does not take them.
+    /// Sends all of `bytes`, waiting while the peer does not take them. Adds to `sent` what the kernel has taken.
     /// Throws ``NetworkError``, `.timedOut` at the deadline, or `CancellationError`.
     package func sendAll(
         _ bytes: UnsafeRawBufferPointer,
+        sent: inout Int,
         until deadline: LoopInstant = .distantFuture,
         cancellably: Bool = false
     ) async throws {
@@ -47,6 +48,7 @@ extension Socket {
             if isClosed { throw NetworkError.closed("write") }
             let result = trySend(rest)
             if result > 0 {
+                sent += result
                 rest = UnsafeRawBufferPointer(rebasing: rest[result...])
                 if !loop.spendBudget() { await Task.yield() }
             } else if result == -Int(EAGAIN) {

@@ -5,8 +5,9 @@ import LeatReactor
 
 /// A listening TCP socket, or a Unix one.
 ///
-/// Running out of descriptors (EMFILE, ENFILE) or kernel memory does not end it and does not make it spin: it pauses for
-/// a moment and goes on, while the connections wait in the backlog. Connections that died in the backlog are skipped.
+/// Running out of descriptors (EMFILE, ENFILE), of kernel memory or of epoll watches (ENOSPC, epoll(7)) does not end it and
+/// does not make it spin: it pauses for 50 ms and goes on, while the connections wait in the backlog. A connection that was
+/// accepted and cannot be watched is closed; there is one a pause at most. Connections that died in the backlog are skipped.
 public final class TCPListener: @unchecked Sendable {
     private let socket: Socket
     /// The file of a Unix socket that has a path.
@@ -14,7 +15,10 @@ public final class TCPListener: @unchecked Sendable {
     /// Where it listens; the port is the real one, also after binding to port 0.
     public let localAddress: SocketAddress
 
-    /// How long an accept pauses when the process or the machine has no descriptor left.
+    /// Held for the whole of an accept, which may pause or yield and then waits in no spot.
+    private var isAccepting = false
+
+    /// How long an accept pauses when the process or the machine has run out of something.
     private static let exhaustionPause = Duration.milliseconds(50)
 
     private init(socket: Socket, file: UnixSocketFile?, localAddress: SocketAddress) {
@@ -67,20 +71,26 @@ public final class TCPListener: @unchecked Sendable {
     }
 
     /// Waits for the next connection. TCP_NODELAY is set on it.
-    /// Throws ``NetworkError`` of kind `.closed` after ``close()``, or `CancellationError`.
+    /// Throws ``NetworkError`` of kind `.closed` after ``close()`` and of kind `.busy` while another task accepts, or
+    /// `CancellationError`.
     public func accept() async throws -> TCPStream {
-        socket.loop.preconditionOnLoop()
-        guard !socket.readSpot.isOccupied else { throw NetworkError.busy("accept") }
-        return TCPStream(try await acceptSocket())
+        TCPStream(try await acceptSocket())
     }
 
     package func acceptSocket() async throws -> Socket {
+        socket.loop.preconditionOnLoop()
+        if isAccepting { throw NetworkError.busy("accept") }
         if Task.isCancelled { throw CancellationError() }
+        isAccepting = true
+        defer { isAccepting = false }
         while true {
             if socket.isClosed { throw NetworkError.closed("accept") }
             let accepted = socket.tryAccept()
             if accepted.result >= 0 {
-                guard let connection = adopt(Int32(accepted.result)) else { continue }
+                guard let connection = adopt(Int32(accepted.result)) else {
+                    try await sleep(for: Self.exhaustionPause)
+                    continue
+                }
                 if !socket.loop.spendBudget() { await Task.yield() }
                 return connection
             }
@@ -88,7 +98,7 @@ public final class TCPListener: @unchecked Sendable {
         }
     }
 
-    /// Nil if the connection could not be registered: it is closed, and the next one is tried.
+    /// Nil if the kernel does not watch the connection (ENOSPC, ENOMEM): it is closed.
     private func adopt(_ descriptor: Int32) -> Socket? {
         guard let connection = try? Socket(descriptor: descriptor, loop: socket.loop, isReady: true) else { return nil }
         if !localAddress.isUnix { connection.disableNagle() }

@@ -5,12 +5,21 @@ import LeatReactor
 ///
 /// One task may read while another writes; two in the same direction get ``NetworkError`` of kind `.busy`. Reading asks
 /// the kernel only when the caller asks, and writing returns when the kernel has taken everything, so neither side can
-/// make the other's memory grow. A read or write that is cancelled throws `CancellationError` at once; no byte is lost by
-/// a cancelled read, and a cancelled write may have sent a part.
+/// make the other's memory grow.
+///
+/// A read or write that is cancelled throws `CancellationError` at once. A cancelled read loses no byte. A cancelled write may
+/// have sent a part of its bytes, and so may one that fails. The peer would take what is written next for the rest of them, so
+/// every later write throws ``NetworkError`` of kind `.incompleteWrite`, and sends nothing. Reading still works. ``abort()``
+/// tells the peer that what it has is not all; ``close()`` and ``finishWriting()`` would look like a proper end.
 ///
 /// Confined to its loop: using it elsewhere traps. The descriptor is closed by ``close()``, or with the last reference.
 public final class TCPStream: @unchecked Sendable {
     private let socket: Socket
+    // Both are held for the whole of an operation. One that has had its share of a job yields, and then waits in no spot.
+    private var isReading = false
+    private var isWriting = false
+    /// A write has ended after a part of its bytes.
+    private var isWriteIncomplete = false
 
     package init(_ socket: Socket) {
         self.socket = socket
@@ -42,8 +51,10 @@ public final class TCPStream: @unchecked Sendable {
     public func read(into buffer: UnsafeMutableRawBufferPointer) async throws -> Int {
         precondition(!buffer.isEmpty, "a read needs room for at least one byte")
         socket.loop.preconditionOnLoop()
-        guard !socket.readSpot.isOccupied else { throw NetworkError.busy("read") }
+        if isReading { throw NetworkError.busy("read") }
         if Task.isCancelled { throw CancellationError() }
+        isReading = true
+        defer { isReading = false }
         return try await socket.receive(into: buffer, cancellably: true)
     }
 
@@ -57,15 +68,25 @@ public final class TCPStream: @unchecked Sendable {
         return count == 0 ? nil : Array(buffer[..<count])
     }
 
-    /// Writes all of `bytes`; returns when the kernel has them. Throws ``NetworkError`` or `CancellationError`.
+    /// Writes all of `bytes`; returns when the kernel has them. Throws ``NetworkError`` or `CancellationError`. If it had sent a
+    /// part of them by then, later writes throw ``NetworkError`` of kind `.incompleteWrite`.
     public func write(_ bytes: UnsafeRawBufferPointer) async throws {
         socket.loop.preconditionOnLoop()
-        guard !socket.writeSpot.isOccupied else { throw NetworkError.busy("write") }
+        if isWriting { throw NetworkError.busy("write") }
+        if isWriteIncomplete, !socket.isClosed { throw NetworkError.incompleteWrite("write") }
         if Task.isCancelled { throw CancellationError() }
-        try await socket.sendAll(bytes, cancellably: true)
+        isWriting = true
+        defer { isWriting = false }
+        var sent = 0
+        do {
+            try await socket.sendAll(bytes, sent: &sent, cancellably: true)
+        } catch {
+            if sent > 0 { isWriteIncomplete = true }
+            throw error
+        }
     }
 
-    /// Writes all of `bytes`; returns when the kernel has them. Throws ``NetworkError`` or `CancellationError`.
+    /// Writes all of `bytes`, as the write of a buffer does.
     public func write(_ bytes: [UInt8]) async throws {
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
         defer { copy.deallocate() }
@@ -73,7 +94,7 @@ public final class TCPStream: @unchecked Sendable {
         try await write(UnsafeRawBufferPointer(copy))
     }
 
-    /// Writes the UTF-8 of `text`.
+    /// Writes the UTF-8 of `text`, as the write of a buffer does.
     public func write(_ text: String) async throws {
         try await write(Array(text.utf8))
     }

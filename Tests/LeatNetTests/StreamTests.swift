@@ -6,9 +6,13 @@ import LeatNet
 import LeatReactor
 import Testing
 
-private func runLoop(_ body: sending @escaping () async throws -> Void) throws {
+private func runLoop(
+    clock: ReactorClock = .monotonic,
+    _ body: sending @escaping () async throws -> Void
+) throws {
     var configuration = EventLoop.Configuration()
     configuration.debug = false
+    configuration.clock = clock
     try EventLoop.run(configuration: configuration, body)
 }
 
@@ -25,6 +29,25 @@ private func connectedPair() async throws -> (TCPStream, TCPStream) {
     let far = try await accepted.value
     listener.close()
     return (near, far)
+}
+
+/// A client that no loop watches.
+private struct Peer {
+    private let descriptor: Int32
+
+    init(connectedTo address: SocketAddress) {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let result = address.withSockaddr { connect(descriptor, $0, $1) }
+        precondition(result == 0)
+    }
+
+    /// Whether the other side has closed the connection.
+    var hasEnded: Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT)) >= 0 || errno != EAGAIN
+    }
+
+    func close() { Glibc.close(descriptor) }
 }
 
 @Suite(.timeLimit(.minutes(5)))
@@ -115,6 +138,78 @@ struct StreamTests {
             try await near.write("x")
             let readerResult = try await reader.value
             #expect(readerResult == [120])
+        }
+    }
+
+    @Test func aReaderThatYieldsStillHoldsItsDirection() throws {
+        try runLoop {
+            let (near, far) = try await connectedPair()
+            let count = EventLoop.current.configuration.maximumOperationsPerJob + 10
+            try await near.write([UInt8](repeating: 7, count: count + 1))
+            // Its job's share of operations ends within a read, which then yields and waits nowhere.
+            let reader = onLoop {
+                for _ in 0..<count { _ = try await far.read(upTo: 1) }
+            }
+            let second = onLoop { try await far.read(upTo: 1) }
+            let error = await #expect(throws: NetworkError.self) { _ = try await second.value }
+            #expect(error?.kind == .busy)
+            try await reader.value
+            let last = try await far.read(upTo: 100)
+            #expect(last?.count == 1)
+        }
+    }
+
+    @Test func aWriterThatYieldsStillHoldsItsDirection() throws {
+        try runLoop {
+            let (near, far) = try await connectedPair()
+            let small = EventLoop.current.configuration.maximumOperationsPerJob
+            let large = 20 << 20
+            // The large write sends a part, has no share left, and yields; the second writer comes then.
+            let first = onLoop {
+                for _ in 0..<small { try await near.write([1]) }
+                try await near.write([UInt8](repeating: 2, count: large))
+                near.finishWriting()
+            }
+            let second = onLoop { try await near.write([UInt8](repeating: 3, count: large)) }
+            let error = await #expect(throws: NetworkError.self) { try await second.value }
+            #expect(error?.kind == .busy)
+            var counts = [0, 0, 0, 0]
+            while let bytes = try await far.read() { for byte in bytes { counts[Int(byte)] += 1 } }
+            try await first.value
+            #expect(counts == [0, small, large, 0])
+        }
+    }
+
+    @Test func nothingIsWrittenAfterAWriteThatWasCutShort() throws {
+        try runLoop {
+            let (near, far) = try await connectedPair()
+            let writer = onLoop { try await near.write([UInt8](repeating: 1, count: 20 << 20)) }
+            for _ in 0..<50 { await Task.yield() }
+            writer.cancel()
+            await #expect(throws: CancellationError.self) { try await writer.value }
+            // The peer has an unknown part of it: what followed would be taken for the rest.
+            let error = await #expect(throws: NetworkError.self) { try await near.write("next") }
+            #expect(error?.kind == .incompleteWrite)
+            // The other direction is as it was.
+            try await far.write("answer")
+            let answer = try await near.read()
+            #expect(answer == Array("answer".utf8))
+            near.abort()
+            far.close()
+        }
+    }
+
+    @Test func aWriteThatIsCancelledBeforeItSendsAnythingDoesNoHarm() throws {
+        try runLoop {
+            let (near, far) = try await connectedPair()
+            let writer = onLoop {
+                withUnsafeCurrentTask { $0?.cancel() }
+                try await near.write("never")
+            }
+            await #expect(throws: CancellationError.self) { try await writer.value }
+            try await near.write("next")
+            let received = try await far.read()
+            #expect(received == Array("next".utf8))
         }
     }
 
@@ -213,6 +308,49 @@ struct StreamTests {
                 #expect(EventLoop.current.statistics.turns - before < 50)
                 near.close()
                 far.close()
+            }
+        }
+
+        @Test func anAcceptThatPausesStillHoldsTheListener() throws {
+            try runLoop(clock: .manual(ManualClock(autojump: true))) {
+                let listener = try TCPListener.bind(to: .loopback(port: 0))
+                let plan = FaultPlan([.accept: [EMFILE]])
+                clinux_set_current_faults(Unmanaged.passUnretained(plan).toOpaque())
+                defer { clinux_set_current_faults(nil) }
+                let peer = Peer(connectedTo: listener.localAddress)
+                // The listener is readable only when the loop has polled.
+                try await sleep(for: .milliseconds(1))
+                let first = onLoop { try await listener.accept() }
+                let second = onLoop { try await listener.accept() }
+                let error = await #expect(throws: NetworkError.self) { _ = try await second.value }
+                #expect(error?.kind == .busy)
+                let stream = try await first.value
+                #expect(plan.delivered == 1)
+                stream.close()
+                peer.close()
+                listener.close()
+            }
+        }
+
+        @Test func anAcceptPausesWhenAConnectionCannotBeWatched() throws {
+            try runLoop(clock: .manual(ManualClock(autojump: true))) {
+                let clock = EventLoop.current.clock
+                let listener = try TCPListener.bind(to: .loopback(port: 0))
+                let peers = (0..<3).map { _ in Peer(connectedTo: listener.localAddress) }
+                // At the limit of fs.epoll.max_user_watches, and out of memory.
+                let plan = FaultPlan([.control: [ENOSPC, ENOMEM]])
+                clinux_set_current_faults(Unmanaged.passUnretained(plan).toOpaque())
+                defer { clinux_set_current_faults(nil) }
+                let begun = clock.now
+                let stream = try await listener.accept()
+                #expect(plan.delivered == 2)
+                #expect(begun.duration(to: clock.now) == .milliseconds(100))
+                // Two were closed, and the third is served.
+                #expect(peers[0].hasEnded && peers[1].hasEnded && !peers[2].hasEnded)
+                stream.close()
+                for peer in peers { peer.close() }
+                listener.close()
+                #expect(EventLoop.current.statistics.descriptors == 0)
             }
         }
 
