@@ -1,3 +1,4 @@
+import CommandKit
 import LeatHTTP
 import Testing
 

@@ -1,3 +1,5 @@
+import CommandKit
+
 /// What `--help` prints.
 enum Help {
     static let version = "leat 0.1.0"
