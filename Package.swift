@@ -51,17 +51,19 @@ let package = Package(
             dependencies: ["LeatReactor", "LeatLoop", "LeatNet", "LeatHTTP"],
             swiftSettings: settings
         ),
+        // What both commands need: the words of a command line, JSON, the terminal.
+        .target(name: "CommandKit", swiftSettings: settings),
         // The command `leat`.
         .executableTarget(
             name: "LeatCommand",
-            dependencies: leat + ["CLinux"],
+            dependencies: leat + ["CLinux", "CommandKit"],
             swiftSettings: settings
         ),
         // The benchmark, and the floor it measures against: a bare epoll loop in C.
         .target(name: "CFloor", path: "Benchmarks/floor"),
         .executableTarget(
             name: "leat-bench",
-            dependencies: leat + ["CFloor", "CLinux"],
+            dependencies: leat + ["CFloor", "CLinux", "CommandKit"],
             path: "Benchmarks/leat-bench",
             swiftSettings: settings
         ),
@@ -117,7 +119,7 @@ let package = Package(
         .testTarget(
             name: "LeatCommandTests",
             dependencies: [
-                "Leat", "LeatCommand", "LeatHTTP", "one-thread", "large-bodies",
+                "Leat", "LeatCommand", "CommandKit", "LeatHTTP", "one-thread", "large-bodies",
             ] + documentation.map { .target(name: $0.name) },
             swiftSettings: settings
         ),

@@ -1,3 +1,4 @@
+import CommandKit
 import LeatHTTP
 import Testing
 
@@ -23,6 +24,26 @@ import Testing
     ])
     func whatIsNotJSONIsRefused(text: String) {
         #expect(throws: JSONError.self) { try JSONParser.parse(Array(text.utf8)) }
+    }
+
+    @Test func indentedTextIsTheSameValue() throws {
+        let text = #"{"a":[1,[],{}],"b":{"c":null}}"#
+        let value = try JSONParser.parse(Array(text.utf8))
+        #expect(
+            value.indentedText == """
+                {
+                  "a": [
+                    1,
+                    [],
+                    {}
+                  ],
+                  "b": {
+                    "c": null
+                  }
+                }
+                """
+        )
+        #expect(try JSONParser.parse(Array(value.indentedText.utf8)) == value)
     }
 
     @Test func controlCharactersAreEscaped() {

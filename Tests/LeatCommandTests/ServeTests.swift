@@ -1,3 +1,4 @@
+import CommandKit
 import LeatHTTP
 import Testing
 
@@ -9,14 +10,18 @@ import Testing
         ("/...", "..."),
     ])
     func aTargetNamesAFileBelowTheDirectory(target: String, path: String) {
-        #expect(RequestPath.file(for: target) == path)
+        #expect(RequestPath.file(for: target) == Array(path.utf8))
     }
 
     @Test(arguments: [
-        "/..", "/a/../b", "/%2e%2e/etc", "/a%2fb", "/a%00", "/%", "/%4", "/%zz", "*", "http://a/b", "/%ff",
+        "/..", "/a/../b", "/%2e%2e/etc", "/a%2fb", "/a%00", "/%", "/%4", "/%zz", "*", "http://a/b",
     ])
     func aTargetThatLeadsElsewhereNamesNothing(target: String) {
         #expect(RequestPath.file(for: target) == nil)
+    }
+
+    @Test func aTargetCanNameAFileWhoseNameIsNotUTF8() {
+        #expect(RequestPath.file(for: "/a/%ff%FE.txt") == Array("a/".utf8) + [0xFF, 0xFE] + Array(".txt".utf8))
     }
 
     @Test func rangesAreThoseOfTheStandard() {

@@ -1,3 +1,5 @@
+import CommandKit
+
 /// Many requests to a server that takes 50 ms for each, some at a time: what a program does that asks a slow service.
 /// The server is the floor's in both cases, so only the client differs. The ideal is what the delays alone would take.
 struct BatchCase {
@@ -91,9 +93,9 @@ extension BatchCase: JSONConvertible {
             results.map { step, runs in
                 .object([
                     ("requests", .integer(step.requests)), ("concurrency", .integer(step.concurrency)),
-                    ("ideal_seconds", .number(step.idealSeconds)),
+                    ("ideal_seconds", .measured(step.idealSeconds)),
                     ("floor", .array(runs.floors.map(\.json))), ("leat", .array(runs.leats.map(\.json))),
-                    ("wall_over_ideal", .number(runs.leat(\.seconds).median / step.idealSeconds)),
+                    ("wall_over_ideal", .measured(runs.leat(\.seconds).median / step.idealSeconds)),
                     ("wall_over_floor", runs.ratio(\.seconds).json),
                     ("cpu_over_floor", runs.ratio(\.processorMicroseconds).json),
                 ])

@@ -1,3 +1,5 @@
+import CommandKit
+
 /// Bodies of 1 MiB over a few connections: what the bytes cost, where requests hardly count. Leat's client against the
 /// floor's, which reads into one buffer and keeps nothing, both asking the floor's server.
 struct BulkCase {
@@ -92,7 +94,7 @@ extension BulkCase: JSONConvertible {
     var json: JSON {
         .object([
             ("connections", .integer(Self.connections)), ("requests", .integer(requests)),
-            ("body_bytes", .integer(Self.bodyBytes)), ("floor_allocations_per_body", .number(floorAllocations)),
+            ("body_bytes", .integer(Self.bodyBytes)), ("floor_allocations_per_body", .measured(floorAllocations)),
             ("collected", collected.json), ("in_pieces", streamed.json),
         ])
     }
@@ -104,7 +106,7 @@ extension BulkCase.Contender: JSONConvertible {
             ("floor", .array(runs.floors.map(\.json))), ("leat", .array(runs.leats.map(\.json))),
             ("cpu_ms_per_gib", runs.leat(\.processorMillisecondsPerGiB).json),
             ("floor_cpu_ms_per_gib", runs.floor(\.processorMillisecondsPerGiB).json),
-            ("allocations_per_body", .number(allocations)),
+            ("allocations_per_body", .measured(allocations)),
             ("rate_over_floor", runs.ratio(\.gibibytesPerSecond).json),
             ("cpu_over_floor", runs.ratio(\.processorMillisecondsPerGiB).json),
         ])

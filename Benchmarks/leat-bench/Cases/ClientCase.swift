@@ -1,3 +1,5 @@
+import CommandKit
+
 /// Leat's client against the floor's, both asking the floor's server. The processor time is the client's.
 struct ClientCase {
     let requests: Int

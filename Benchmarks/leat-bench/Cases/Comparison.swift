@@ -1,3 +1,5 @@
+import CommandKit
+
 /// The main job: everything that can be compared with the floor in less than a minute.
 struct Comparison {
     let options: CompareOptions
@@ -30,9 +32,9 @@ struct Comparison {
                 ("machine", machine.json), ("placement", .string(stage.placement.description)),
                 ("quick", .bool(options.quick)), ("batch", batch.json), ("client", client.json),
                 ("server", server.json), ("bulk", bulk.json),
-                ("idle", idle.json), ("seconds", .number(seconds)),
+                ("idle", idle.json), ("seconds", .measured(seconds)),
             ])
-            Terminal.present(result.render())
+            Terminal.present(result.indentedText)
         } else {
             summarise(batch, client, server, bulk, seconds)
         }

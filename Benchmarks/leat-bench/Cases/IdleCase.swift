@@ -1,3 +1,4 @@
+import CommandKit
 import Glibc
 
 /// Connections that are open and silent, as most connections of a server are: what each costs in memory, and whether
@@ -22,7 +23,7 @@ struct IdleCase {
         let machine = Machine()
         let result = try IdleCase(Placement(), options)
         if options.json {
-            Terminal.present(JSON.object([("machine", machine.json), ("idle", result.json)]).render())
+            Terminal.present(JSON.object([("machine", machine.json), ("idle", result.json)]).indentedText)
         } else {
             Terminal.present(machine.line + "\n\n" + result.table.render())
         }
@@ -117,9 +118,9 @@ extension IdleCase: JSONConvertible {
 extension IdleCase.Result: JSONConvertible {
     var json: JSON {
         .object([
-            ("bytes_per_connection", .number(bytesPerConnection)), ("resident_kib", .integer(residentKiB)),
-            ("p50_us_alone", .number(alone.p50)), ("p50_us_among_idle", .number(among.p50)),
-            ("p99_us_alone", .number(alone.p99)), ("p99_us_among_idle", .number(among.p99)),
+            ("bytes_per_connection", .measured(bytesPerConnection)), ("resident_kib", .integer(residentKiB)),
+            ("p50_us_alone", .measured(alone.p50)), ("p50_us_among_idle", .measured(among.p50)),
+            ("p99_us_alone", .measured(alone.p99)), ("p99_us_among_idle", .measured(among.p99)),
             ("alive", .integer(alive)),
         ])
     }

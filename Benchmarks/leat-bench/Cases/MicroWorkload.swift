@@ -1,3 +1,4 @@
+import CommandKit
 import Leat
 
 /// One small thing, done very often: what the runtime costs by itself. The line that is printed is the one that
@@ -8,10 +9,13 @@ enum MicroWorkload: String, CaseIterable {
     static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 
     init(parsing arguments: inout Arguments) throws {
-        guard let name = arguments.positional() else { throw UsageError("micro needs a case: \(Self.names)") }
+        guard case .operand(let name)? = try arguments.next() else {
+            throw UsageError("micro needs a case: \(Self.names)")
+        }
         guard let workload = MicroWorkload(rawValue: name) else {
             throw UsageError("there is no case '\(name)'; there are \(Self.names)")
         }
+        try arguments.end()
         self = workload
     }
 

@@ -1,3 +1,5 @@
+import CommandKit
+
 /// Leat's server against the floor's, both asked by the floor's client. The processor time is the server's.
 struct ServerCase {
     struct Run {
@@ -107,8 +109,8 @@ extension ServerCase: JSONConvertible {
 extension ServerCase.Run: JSONConvertible {
     var json: JSON {
         .object([
-            ("requests_per_second", .number(client.rate)), ("cpu_us_per_request", .number(processorMicroseconds)),
-            ("p50_us", .number(client.p50)), ("p99_us", .number(client.p99)),
+            ("requests_per_second", .measured(client.rate)), ("cpu_us_per_request", .measured(processorMicroseconds)),
+            ("p50_us", .measured(client.p50)), ("p99_us", .measured(client.p99)),
         ])
     }
 }
@@ -116,8 +118,8 @@ extension ServerCase.Run: JSONConvertible {
 extension ServerCase.Life: JSONConvertible {
     var json: JSON {
         .object([
-            ("system_calls_per_request", .number(callsPerRequest)), ("threads", .number(threads)),
-            ("peak_kib", .number(peakKiB)),
+            ("system_calls_per_request", .measured(callsPerRequest)), ("threads", .measured(threads)),
+            ("peak_kib", .measured(peakKiB)),
         ])
     }
 }

@@ -1,3 +1,5 @@
+import CommandKit
+
 /// Keep-alive GETs over 64 connections, as fast as they go.
 enum Throughput {
     static let connections = 64

@@ -1,3 +1,5 @@
+import CommandKit
+
 /// The table of keep-alive GETs, whichever side is measured.
 struct ThroughputTable {
     /// The figures of the floor or of Leat.

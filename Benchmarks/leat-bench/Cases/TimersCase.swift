@@ -1,4 +1,5 @@
 import CFloor
+import CommandKit
 import Leat
 
 /// A million sleeps at once, half of them cancelled: the memory of the cancelled comes back at once and that of the rest
@@ -86,13 +87,13 @@ struct TimersCase {
                 JSON.object([
                     ("machine", Machine().json), ("sleeps", .integer(options.sleeps)),
                     ("cancelled", .integer(diary.cancelled)), ("early", .integer(diary.early)),
-                    ("late_p50_us", .number(late[0])), ("late_p90_us", .number(late[1])),
-                    ("late_p99_us", .number(late[2])), ("late_max_us", .number(late[3])),
+                    ("late_p50_us", .measured(late[0])), ("late_p90_us", .measured(late[1])),
+                    ("late_p99_us", .measured(late[2])), ("late_max_us", .measured(late[3])),
                     ("bytes_per_sleep", .integer(perSleep)),
-                    ("cpu_us_per_sleep", .number(perSleepProcessor)), ("seconds", .number(seconds)),
+                    ("cpu_us_per_sleep", .measured(perSleepProcessor)), ("seconds", .measured(seconds)),
                     ("heap_bytes", .array(samples.map { .integer($0.heap) })),
                     ("resident_kib", .array(samples.map { .integer($0.residentKiB) })),
-                ]).render()
+                ]).indentedText
             )
             return
         }

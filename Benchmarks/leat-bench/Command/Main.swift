@@ -1,4 +1,5 @@
 import CFloor
+import CommandKit
 import Glibc
 import LeatReactor
 
@@ -10,10 +11,13 @@ struct LeatBench {
         // A child that died is seen in what it did not say, not in a signal.
         signal(SIGPIPE, SIG_IGN)
         do {
-            var arguments = Arguments(CommandLine.arguments.dropFirst())
-            let isChild = arguments.flag(ChildProcess.marker)
-            if isChild { ChildProcess.behaveAsChild() }
-            let verb = try Verb(parsing: &arguments)
+            var words = Array(CommandLine.arguments.dropFirst())
+            let isChild = words.first == ChildProcess.marker
+            if isChild {
+                words.removeFirst()
+                ChildProcess.behaveAsChild()
+            }
+            let verb = try Verb(parsing: words)
             if !isChild { Machine.shoutIfDebug() }
             try verb.run()
         } catch let error as UsageError {

@@ -1,3 +1,4 @@
+import CommandKit
 import Leat
 
 /// What the executable can be asked to do.
@@ -15,14 +16,18 @@ enum Verb {
     case floorServer(port: UInt16)
     case holder(HolderOptions)
 
-    init(parsing arguments: inout Arguments) throws {
-        if arguments.flag("--help") || arguments.flag("-h") {
+    /// Reads the command line. The first word is the verb, unless it is an option.
+    init(parsing words: [String]) throws {
+        if words.contains("--help") || words.contains("-h") {
             self = .help
             return
         }
-        let name = arguments.verb() ?? "run"
-        switch name {
-        case "help": self = .help
+        let name = words.first.flatMap { $0.hasPrefix("-") ? nil : $0 }
+        var arguments = Arguments(name == nil ? words[...] : words.dropFirst())
+        switch name ?? "run" {
+        case "help":
+            try arguments.end()
+            self = .help
         case "run": self = .compare(try CompareOptions(parsing: &arguments))
         case "idle": self = .idle(try IdleOptions(parsing: &arguments))
         case "timers": self = .timers(try TimersOptions(parsing: &arguments))
@@ -31,24 +36,30 @@ enum Verb {
         case "serve": self = .serve(try ServeOptions(parsing: &arguments))
         case "batch": self = .batch(try LoadOptions(parsing: &arguments))
         case "floor-client": self = .floorClient(try LoadOptions(parsing: &arguments))
-        case "floor-server": self = .floorServer(port: try arguments.port(default: 0))
+        case "floor-server": self = .floorServer(port: try ServeOptions(parsing: &arguments, port: 0).port)
         case "holder": self = .holder(try HolderOptions(parsing: &arguments))
-        default: throw UsageError("there is no verb '\(name)'")
+        case let name: throw UsageError("there is no verb '\(name)'")
         }
-        try arguments.finish()
     }
 }
 
 /// `leat-bench [run]`
 struct CompareOptions {
-    var quick: Bool
-    var json: Bool
+    var quick = false
+    var json = false
     var rounds: Int
 
     init(parsing arguments: inout Arguments) throws {
-        quick = arguments.flag("--quick")
-        json = arguments.flag("--json")
-        rounds = try arguments.number("--rounds", default: quick ? 1 : 3, in: 1...100)
+        var rounds: Int?
+        while let word = try arguments.next() {
+            switch word {
+            case .option("--quick"): quick = true
+            case .option("--json"): json = true
+            case .option("--rounds"): rounds = try arguments.number(of: "--rounds", in: 1...100)
+            default: throw UsageError(notUnderstood: word)
+            }
+        }
+        self.rounds = rounds ?? (quick ? 1 : 3)
     }
 }
 
@@ -57,7 +68,7 @@ struct IdleOptions {
     var connections: Int
     /// Requests on the active connection, in each of the two measurements.
     var requests: Int
-    var json: Bool
+    var json = false
 
     init(connections: Int, requests: Int, json: Bool) {
         self.connections = connections
@@ -66,10 +77,18 @@ struct IdleOptions {
     }
 
     init(parsing arguments: inout Arguments) throws {
-        let quick = arguments.flag("--quick")
-        connections = try arguments.number("-c", default: quick ? 500 : 10_000, in: 1...1_000_000)
+        var quick = false
+        var connections: Int?
+        while let word = try arguments.next() {
+            switch word {
+            case .option("--quick"): quick = true
+            case .option("--json"): json = true
+            case .option("-c"): connections = try arguments.number(of: "-c", in: 1...1_000_000)
+            default: throw UsageError(notUnderstood: word)
+            }
+        }
+        self.connections = connections ?? (quick ? 500 : 10_000)
         requests = quick ? 500 : 5_000
-        json = arguments.flag("--json")
     }
 }
 
@@ -78,32 +97,47 @@ struct TimersOptions {
     var sleeps: Int
     /// Every sleep lasts between once and twice this.
     var shortest: Duration
-    var json: Bool
+    var json = false
 
     init(parsing arguments: inout Arguments) throws {
-        let quick = arguments.flag("--quick")
-        sleeps = try arguments.number("-n", default: quick ? 20_000 : 1_000_000, in: 2...10_000_000)
+        var quick = false
+        var sleeps: Int?
+        while let word = try arguments.next() {
+            switch word {
+            case .option("--quick"): quick = true
+            case .option("--json"): json = true
+            case .option("-n"): sleeps = try arguments.number(of: "-n", in: 2...10_000_000)
+            default: throw UsageError(notUnderstood: word)
+            }
+        }
+        self.sleeps = sleeps ?? (quick ? 20_000 : 1_000_000)
         shortest = quick ? .milliseconds(500) : .seconds(5)
-        json = arguments.flag("--json")
     }
 }
 
 /// `leat-bench load URL`, and the roles that are asked for the same.
 struct LoadOptions {
     var url: HTTPURL
-    var requests: Int
-    var connections: Int
+    var requests = 100_000
+    var connections = 64
     /// Whether to measure latencies, and to report them, system calls, threads and memory too.
-    var details: Bool
+    var details = false
     /// Whether bodies are read in pieces, not collected; for `load` only.
-    var streams: Bool
+    var streams = false
 
     init(parsing arguments: inout Arguments) throws {
-        requests = try arguments.number("-n", default: 100_000, in: 1...1_000_000_000)
-        connections = try arguments.number("-c", default: 64, in: 1...100_000)
-        details = arguments.flag("--details")
-        streams = arguments.flag("--stream")
-        guard let address = arguments.positional() else { throw UsageError("a URL is missing: http://HOST:PORT/") }
+        var address: String?
+        while let word = try arguments.next() {
+            switch word {
+            case .option("-n"): requests = try arguments.number(of: "-n", in: 1...1_000_000_000)
+            case .option("-c"): connections = try arguments.number(of: "-c", in: 1...100_000)
+            case .option("--details"): details = true
+            case .option("--stream"): streams = true
+            case .operand(let operand) where address == nil: address = operand
+            default: throw UsageError(notUnderstood: word)
+            }
+        }
+        guard let address else { throw UsageError("a URL is missing: http://HOST:PORT/") }
         do throws(HTTPURL.ParseError) {
             url = try HTTPURL(parsing: address)
         } catch {
@@ -116,29 +150,55 @@ struct LoadOptions {
 struct ServeOptions {
     var port: UInt16
     /// Whether the end of standard input ends the server.
-    var endsWithInput: Bool
+    var endsWithInput = false
 
-    init(parsing arguments: inout Arguments) throws {
-        port = try arguments.port(default: 8080)
-        endsWithInput = arguments.flag("--ends-with-input")
+    init(parsing arguments: inout Arguments, port standard: UInt16 = 8080) throws {
+        port = standard
+        while let word = try arguments.next() {
+            switch word {
+            case .option("--port"): port = try arguments.port()
+            case .option("--ends-with-input"): endsWithInput = true
+            default: throw UsageError(notUnderstood: word)
+            }
+        }
     }
 }
 
 /// The role that holds idle connections and uses one.
 struct HolderOptions {
-    var port: UInt16
-    var connections: Int
-    var requests: Int
+    var port: UInt16 = 0
+    var connections = 1
+    var requests = 1
 
     init(parsing arguments: inout Arguments) throws {
-        port = try arguments.port(default: 0)
-        connections = try arguments.number("-c", default: 1, in: 1...1_000_000)
-        requests = try arguments.number("-n", default: 1, in: 1...10_000_000)
+        while let word = try arguments.next() {
+            switch word {
+            case .option("--port"): port = try arguments.port()
+            case .option("-c"): connections = try arguments.number(of: "-c", in: 1...1_000_000)
+            case .option("-n"): requests = try arguments.number(of: "-n", in: 1...10_000_000)
+            default: throw UsageError(notUnderstood: word)
+            }
+        }
     }
 }
 
 extension Arguments {
-    mutating func port(default standard: Int) throws -> UInt16 {
-        UInt16(try number("--port", default: standard, in: 0...65535))
+    /// The value of `--port`.
+    mutating func port() throws(UsageError) -> UInt16 {
+        UInt16(try number(of: "--port", in: 0...65535))
+    }
+
+    /// Throws if a word is left.
+    mutating func end() throws(UsageError) {
+        if let word = try next() { throw UsageError(notUnderstood: word) }
+    }
+}
+
+extension UsageError {
+    /// The verb has no such option, or takes no such word.
+    init(notUnderstood word: Arguments.Word) {
+        switch word {
+        case .option(let text), .operand(let text): self.init("'\(text)' is not understood here")
+        }
     }
 }

@@ -1,3 +1,5 @@
+import CommandKit
+
 /// A table in plain text: the first column to the left, figures to the right, groups of rows apart. The name of a column
 /// may have several lines.
 struct Table {

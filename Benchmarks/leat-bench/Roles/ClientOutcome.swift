@@ -1,4 +1,5 @@
 import CFloor
+import CommandKit
 
 /// What a client did. Made the moment it is done, before anything else costs time.
 struct ClientOutcome {

@@ -1,4 +1,5 @@
 import CFloor
+import CommandKit
 import Glibc
 import Leat
 import LeatReactor

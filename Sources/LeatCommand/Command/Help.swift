@@ -1,3 +1,5 @@
+import CommandKit
+
 /// What `--help` prints.
 enum Help {
     static let version = "leat 0.1.0"
@@ -75,7 +77,10 @@ enum Help {
                leat serve [options] --echo
 
         Serves the files of DIR, with ranges, Last-Modified and ETag, index.html or a listing for directories, and nothing
-        outside of it. With --echo it answers any method on any path with 200 and a JSON object:
+        outside of it. Conditional requests are answered with 304 or 412. A listing has the first 10000 names at most. A file
+        whose size is said to be 0, as in /proc, is read to its end; if it has content, it has no ranges and no ETag.
+
+        With --echo it answers any method on any path with 200 and a JSON object:
           {"method", "target", "headers": [["name", "value"], ...], "body_base64"}
 
         options:

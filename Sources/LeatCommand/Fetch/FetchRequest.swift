@@ -1,3 +1,4 @@
+import CommandKit
 import Leat
 
 /// One request of a run, read from an argument or a line of input.
@@ -122,7 +123,7 @@ struct FetchRequest: Sendable {
     /// The line that stands for the same request in another input: it names itself. A line that is no JSON although it begins
     /// like an object is left as it is.
     static func selfContained(_ line: String, number: Int) -> [UInt8] {
-        let id = ("id", JSON.number("\(number)"))
+        let id = ("id", JSON.integer(number))
         guard line.utf8.first == UInt8(ascii: "{") else { return JSON.object([id, ("url", .string(line))]).bytes }
         let value = try? JSONParser.parse(Array(line.utf8))
         guard case .object(let members) = value, value?["id"] == nil else { return Array(line.utf8) }

@@ -1,3 +1,4 @@
+import CommandKit
 import Leat
 
 /// What became of one request: a line of output.
@@ -18,9 +19,9 @@ struct FetchResult: Sendable {
         var members: [(name: String, value: JSON)] = [
             ("id", id),
             ("url", url.map { .string($0) } ?? .null),
-            ("status", status.map { .number("\($0)") } ?? .null),
-            ("attempts", .number("\(attempts)")),
-            ("bytes", .number("\(body.count)")),
+            ("status", status.map { .integer($0) } ?? .null),
+            ("attempts", .integer(attempts)),
+            ("bytes", .integer(body.count)),
             ("seconds", .number(Self.decimal(seconds))),
         ]
         if let error {

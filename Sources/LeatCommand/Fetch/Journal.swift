@@ -1,3 +1,4 @@
+import CommandKit
 import Glibc
 
 /// The file of `--resume`: the results of the runs before, to which this one appends its own.

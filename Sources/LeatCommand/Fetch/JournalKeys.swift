@@ -1,3 +1,4 @@
+import CommandKit
 import Leat
 
 /// Which requests a journal has finished results of.

@@ -1,3 +1,4 @@
+import CommandKit
 import Glibc
 import Leat
 
@@ -5,7 +6,6 @@ import Leat
 final class ProgressBar {
     private let start: LoopInstant
     private var nextDraw: LoopInstant
-    private let usesColour = getenv("NO_COLOR") == nil
 
     private static let interval = Duration.milliseconds(100)
 
@@ -18,18 +18,18 @@ final class ProgressBar {
         let now = EventLoop.current.now
         guard now >= nextDraw else { return }
         nextDraw = now.advanced(by: Self.interval)
-        StandardStream.error("\r\u{1B}[K" + text(finished: finished, failed: failed))
+        Terminal.progress(text(finished: finished, failed: failed))
     }
 
     /// Replaces the bar by a summary.
     func end(finished: Int, failed: Int) {
-        StandardStream.error("\r\u{1B}[K" + text(finished: finished, failed: failed) + "\n")
+        Terminal.progress(text(finished: finished, failed: failed) + "\n")
     }
 
     private func text(finished: Int, failed: Int) -> String {
         let seconds = start.duration(to: EventLoop.current.clock.now) / .seconds(1)
         let rate = seconds > 0 ? Int(Double(finished) / seconds) : 0
-        let failures = failed == 0 ? "" : usesColour ? ", \u{1B}[31m\(failed) failed\u{1B}[0m" : ", \(failed) failed"
+        let failures = failed == 0 ? "" : ", " + Terminal.styled("\(failed) failed", .failure, on: STDERR_FILENO)
         return "\(finished) done\(failures), \(rate)/s, \(Int(seconds)) s"
     }
 }

@@ -1,3 +1,5 @@
+import CommandKit
+
 /// One of `count` equal parts of a run's requests: those whose index, counted from 0, leaves `index` when divided by `count`.
 struct Shard: Equatable, Sendable {
     let index: Int

@@ -1,3 +1,5 @@
+import CommandKit
+
 /// What `--shard auto` finds in the environment: which part of the work a scheduler gave to this process.
 ///
 /// A mistake here is work done twice, or not at all, without anybody noticing; so whatever is incomplete, malformed or

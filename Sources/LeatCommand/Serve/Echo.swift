@@ -1,3 +1,4 @@
+import CommandKit
 import Leat
 
 /// `leat serve --echo`: says back what the request said.

@@ -9,6 +9,8 @@ final class FileServer: Sendable {
 
     /// Files up to this size are read whole; larger ones are streamed in pieces of this size.
     private static let pieceSize = 262_144
+    /// Files of unknown size are streamed in pieces of this size.
+    private static let smallPieceSize = 65_536
 
     init(directory path: String) throws {
         directory = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -43,27 +45,30 @@ final class FileServer: Sendable {
         )
     }
 
-    private func open(_ path: String) async throws -> ServedFile {
+    private func open(_ path: [UInt8]) async throws -> ServedFile {
         let directory = directory
         return try await EventLoop.current.offload { try ServedFile(path: path, below: directory) }
     }
 
-    private func answer(_ request: HTTPRequest, path: String, target: String) async throws -> HTTPServerResponse {
+    private func answer(_ request: HTTPRequest, path: [UInt8], target: String) async throws -> HTTPServerResponse {
         let file = try await open(path)
         let pathPart = target.prefix { $0 != "?" }
         switch file.kind {
         case .file where pathPart.hasSuffix("/"): return Self.plain(.notFound)
-        case .file: return try await answer(request, with: file, path: path)
+        case .file:
+            return try await answer(request, with: file, type: ContentType.of(String(decoding: path, as: UTF8.self)))
         case .directory where !pathPart.hasSuffix("/"):
             return HTTPServerResponse(status: .movedPermanently, headerFields: [.location: Self.withSlash(target)])
         case .directory:
             do {
-                let index = try await open(path + "/index.html")
-                if index.kind == .file { return try await answer(request, with: index, path: "index.html") }
+                let index = try await open(path + Array("/index.html".utf8))
+                if index.kind == .file {
+                    return try await answer(request, with: index, type: ContentType.of("index.html"))
+                }
             } catch let error as SystemError where error.code == ENOENT {
                 // No index: a listing.
             }
-            return try await list(file, title: String(pathPart))
+            return try await list(file, title: String(pathPart), for: request)
         }
     }
 
@@ -78,17 +83,18 @@ final class FileServer: Sendable {
     private func answer(
         _ request: HTTPRequest,
         with file: ServedFile,
-        path: String
+        type: String
     ) async throws -> HTTPServerResponse {
-        var fields: HTTPFields = [
-            .lastModified: HTTPDate.format(file.modified),
-            .eTag: file.entityTag,
-            .acceptRanges: "bytes",
-        ]
-        if Self.isUnchanged(file, for: request.headerFields) {
-            return HTTPServerResponse(status: .notModified, headerFields: fields)
+        let beginning = try await beginningOfUnknownSize(file)
+        // A version of what is made while it is read cannot be told from another.
+        let validators = beginning.isEmpty ? file.validators : Validators()
+        if let answer = Self.conditionalAnswer(request, validators) { return answer }
+        var fields = validators.headerFields
+        fields[.contentType] = type
+        guard beginning.isEmpty else {
+            return HTTPServerResponse(headerFields: fields, body: Self.body(file, after: beginning))
         }
-        fields[.contentType] = ContentType.of(path)
+        fields[.acceptRanges] = "bytes"
         switch Self.range(of: file, for: request) {
         case .whole:
             return HTTPServerResponse(headerFields: fields, body: try await body(file, 0..<file.size, request.method))
@@ -102,28 +108,38 @@ final class FileServer: Sendable {
         }
     }
 
-    /// If-None-Match, and If-Modified-Since where there is none (RFC 9110 §13.1).
-    private static func isUnchanged(_ file: ServedFile, for fields: HTTPFields) -> Bool {
-        if let tags = fields[.ifNoneMatch] {
-            return tags == "*"
-                || tags.split(separator: ",").contains { tag in
-                    let tag = tag.drop { $0 == " " || $0 == "\t" }
-                    return (tag.hasPrefix("W/") ? tag.dropFirst(2) : tag) == file.entityTag[...]
-                }
+    /// The answer to a request whose conditions do not hold; nil if they do.
+    private static func conditionalAnswer(_ request: HTTPRequest, _ validators: Validators) -> HTTPServerResponse? {
+        switch Preconditions.evaluate(request.headerFields, for: validators) {
+        case .met: nil
+        case .failed: plain(.preconditionFailed)
+        case .notModified: HTTPServerResponse(status: .notModified, headerFields: validators.headerFields)
         }
-        guard let date = fields[.ifModifiedSince].flatMap(HTTPDate.parse) else { return false }
-        return file.modified <= date
     }
 
-    /// Ranges are for GET, and under If-Range only if the file is still the same (RFC 9110 §13.1.5).
+    /// Ranges are for GET (RFC 9110 §14.2).
     private static func range(of file: ServedFile, for request: HTTPRequest) -> ByteRange {
-        guard request.method == .get else { return .whole }
-        if let condition = request.headerFields[.ifRange],
-            condition != file.entityTag, HTTPDate.parse(condition) != file.modified
-        {
+        guard request.method == .get, Preconditions.allowRange(request.headerFields, for: file.validators) else {
             return .whole
         }
         return ByteRange(request.headerFields[.range], size: file.size)
+    }
+
+    /// What a file whose size is 0 begins with. Most are empty. Those of proc(5) and the like are not: only reading them tells.
+    private func beginningOfUnknownSize(_ file: ServedFile) async throws -> [UInt8] {
+        guard file.size == 0 else { return [] }
+        return try await EventLoop.current.offload { try file.readOn(upTo: Self.smallPieceSize) }
+    }
+
+    /// A chunked body, up to the end of the file.
+    private static func body(_ file: ServedFile, after beginning: [UInt8]) -> HTTPBody {
+        .stream { writer in
+            var piece = beginning
+            while !piece.isEmpty {
+                try await writer.write(piece)
+                piece = try await EventLoop.current.offload { try file.readOn(upTo: Self.smallPieceSize) }
+            }
+        }
     }
 
     private func body(_ file: ServedFile, _ range: Range<Int>, _ method: HTTPRequest.Method) async throws -> HTTPBody {
@@ -143,31 +159,27 @@ final class FileServer: Sendable {
 
     // MARK: Directories
 
-    private func list(_ directory: ServedFile, title: String) async throws -> HTTPServerResponse {
-        let names = try await EventLoop.current.offload { try directory.names() }
-        var page = "<!doctype html>\n<meta charset=\"utf-8\">\n<title>\(Self.escaped(title))</title>\n"
-        page += "<h1>\(Self.escaped(title))</h1>\n<ul>\n"
-        if title != "/" { page += "<li><a href=\"../\">../</a>\n" }
-        for name in names {
-            let slash = name.hasSuffix("/") ? "/" : ""
-            let link = "./" + PercentEncoding.encode(String(name.dropLast(slash.count))) + slash
-            page += "<li><a href=\"\(link)\">\(Self.escaped(name))</a>\n"
-        }
-        page += "</ul>\n"
-        return HTTPServerResponse(headerFields: [.contentType: "text/html; charset=utf-8"], body: .text(page))
-    }
-
-    private static func escaped(_ text: String) -> String {
-        var output = ""
-        for character in text.unicodeScalars {
-            switch character {
-            case "<": output += "&lt;"
-            case ">": output += "&gt;"
-            case "&": output += "&amp;"
-            case "\"": output += "&quot;"
-            default: output.unicodeScalars.append(character)
+    /// Reads, sorts and renders in pieces, off the loop. Neither the loop nor a thread is held for long, however large the
+    /// directory is.
+    private func list(
+        _ directory: ServedFile,
+        title: String,
+        for request: HTTPRequest
+    ) async throws -> HTTPServerResponse {
+        if let answer = Self.conditionalAnswer(request, Validators()) { return answer }
+        let loop = EventLoop.current
+        let names = try await loop.offload { try DirectoryNames(of: directory, limit: ListingPage.maximumEntries) }
+        while try await loop.offload({ try names.readMore() }) {}
+        let page = try await loop.offload { ListingPage(title: title, directory: directory, names: names) }
+        let beginning = try await loop.offload { page.nextPiece() }
+        let fields: HTTPFields = [.contentType: "text/html; charset=utf-8"]
+        guard !page.isComplete else { return HTTPServerResponse(headerFields: fields, body: .bytes(beginning)) }
+        let body = HTTPBody.stream { writer in
+            try await writer.write(beginning)
+            while !page.isComplete {
+                try await writer.write(try await EventLoop.current.offload { page.nextPiece() })
             }
         }
-        return output
+        return HTTPServerResponse(headerFields: fields, body: body)
     }
 }

@@ -3,16 +3,14 @@ import LeatHTTP
 /// The path of a request as a path below the served directory.
 enum RequestPath {
     /// Decodes the target's path, without its query. Nil for what no file is named by: a target that is not a path, a bad
-    /// percent-encoding, a NUL, an encoded slash, or a step up. The result is relative, and "." for the directory itself.
-    static func file(for target: String) -> String? {
+    /// percent-encoding, a NUL, an encoded slash, or a step up. The result is relative, and "." for the directory itself. It is
+    /// bytes, as file names are: they need not be UTF-8.
+    static func file(for target: String) -> [UInt8]? {
         let path = target.utf8.prefix { $0 != UInt8(ascii: "?") }
         guard path.first == UInt8(ascii: "/"), let decoded = percentDecoded(Array(path)) else { return nil }
         let steps = decoded.split(separator: UInt8(ascii: "/"))
         guard !steps.contains(where: { $0.elementsEqual("..".utf8) }) else { return nil }
-        guard let text = String(validating: steps.joined(separator: [UInt8(ascii: "/")]), as: UTF8.self) else {
-            return nil
-        }
-        return text.isEmpty ? "." : text
+        return steps.isEmpty ? [UInt8(ascii: ".")] : Array(steps.joined(separator: [UInt8(ascii: "/")]))
     }
 
     private static func percentDecoded(_ bytes: [UInt8]) -> [UInt8]? {

@@ -1,3 +1,4 @@
+import CommandKit
 import Leat
 
 /// What `leat serve` was asked to do.

@@ -9,17 +9,17 @@ final class ServedFile: Sendable {
     }
 
     let kind: Kind
+    /// As fstat(2) has it: 0 also for files that have content all the same, as those of proc(5).
     let size: Int
-    /// Seconds since 1970.
-    let modified: Int
-    let entityTag: String
+    let validators: Validators
     private let descriptor: Int32
 
     /// Opens what is at `path` below `directory`, or throws `SystemError`: ENOENT also for what is neither a file nor a
     /// directory, EXDEV for what lies outside.
-    init(path: String, below directory: Int32) throws {
-        let opened = clinux_open_beneath(directory, path)
-        guard opened >= 0 else { throw SystemError(code: errno, operation: "open \(path)") }
+    init(path: [UInt8], below directory: Int32) throws {
+        let operation = "open \(String(decoding: path, as: UTF8.self))"
+        let opened = clinux_open_beneath(directory, Self.terminated(path))
+        guard opened >= 0 else { throw SystemError(code: errno, operation: operation) }
         descriptor = opened
         var status = stat()
         fstat(opened, &status)
@@ -29,14 +29,15 @@ final class ServedFile: Sendable {
         default:
             kind = .file
             size = 0
-            modified = 0
-            entityTag = ""
-            throw SystemError(code: ENOENT, operation: "open \(path)")
+            validators = Validators()
+            throw SystemError(code: ENOENT, operation: operation)
         }
         size = Int(status.st_size)
-        modified = Int(status.st_mtim.tv_sec)
         let nanoseconds = UInt64(bitPattern: Int64(status.st_mtim.tv_sec &* 1_000_000_000 &+ status.st_mtim.tv_nsec))
-        entityTag = "\"\(String(nanoseconds, radix: 16))-\(String(status.st_size, radix: 16))\""
+        validators = Validators(
+            entityTag: EntityTag(strong: "\(String(nanoseconds, radix: 16))-\(String(status.st_size, radix: 16))"),
+            modified: Int(status.st_mtim.tv_sec)
+        )
     }
 
     deinit { close(descriptor) }
@@ -60,23 +61,40 @@ final class ServedFile: Sendable {
         return bytes
     }
 
-    /// The names in a directory, sorted; those of directories end with a slash. Hidden ones are left out.
-    func names() throws -> [String] {
-        let copy = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard copy >= 0, let stream = fdopendir(copy) else {
-            throw SystemError(code: errno, operation: "read the directory")
-        }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    /// Reads on from where the last call ended, and up to so many bytes. Fewer are the last; none, that there are no more.
+    func readOn(upTo count: Int) throws -> [UInt8] {
+        var code: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            while filled < count {
+                let result = Glibc.read(descriptor, buffer.baseAddress! + filled, count - filled)
+                if result < 0, errno == EINTR { continue }
+                if result < 0 { code = errno }
+                if result <= 0 { return }
+                filled += result
             }
-            guard !name.hasPrefix(".") else { continue }
-            var status = stat()
-            let isDirectory = fstatat(descriptor, name, &status, 0) == 0 && status.st_mode & S_IFMT == S_IFDIR
-            names.append(isDirectory ? name + "/" : name)
         }
-        return names.sorted()
+        if code != 0 { throw SystemError(code: code, operation: "read") }
+        return bytes
     }
+
+    /// Opens a directory for readdir(3). The caller closes it.
+    func openStream() throws -> OpaquePointer {
+        // A descriptor of its own, for closedir(3) closes it.
+        let copy = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard copy >= 0 else { throw SystemError(code: errno, operation: "open the directory") }
+        guard let stream = fdopendir(copy) else {
+            let code = errno
+            close(copy)
+            throw SystemError(code: code, operation: "open the directory")
+        }
+        return stream
+    }
+
+    /// Whether a name in this directory is that of a directory, or of a symbolic link to one.
+    func hasDirectory(named name: [UInt8]) -> Bool {
+        var status = stat()
+        return fstatat(descriptor, Self.terminated(name), &status, 0) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    private static func terminated(_ path: [UInt8]) -> [CChar] { path.map { CChar(bitPattern: $0) } + [0] }
 }

@@ -8,10 +8,15 @@ package enum PercentEncoding {
 
     /// The UTF-8 of `text` with everything encoded that is not unreserved; a space becomes `+` in a form.
     package static func encode(_ text: String, spaceAsPlus: Bool = false) -> String {
+        String(decoding: encode(Array(text.utf8), spaceAsPlus: spaceAsPlus), as: UTF8.self)
+    }
+
+    /// `bytes`, which need not be UTF-8, with everything encoded that is not unreserved.
+    package static func encode(_ bytes: [UInt8], spaceAsPlus: Bool = false) -> [UInt8] {
         let digits = Array("0123456789ABCDEF".utf8)
         var encoded: [UInt8] = []
-        encoded.reserveCapacity(text.utf8.count)
-        for byte in text.utf8 {
+        encoded.reserveCapacity(bytes.count)
+        for byte in bytes {
             if isUnreserved(byte) {
                 encoded.append(byte)
             } else if byte == ASCII.space, spaceAsPlus {
@@ -20,7 +25,7 @@ package enum PercentEncoding {
                 encoded += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
             }
         }
-        return String(decoding: encoded, as: UTF8.self)
+        return encoded
     }
 
     /// The text that was encoded; nil if a `%` is not followed by two hexadecimal digits.

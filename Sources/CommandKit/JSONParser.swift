@@ -1,15 +1,13 @@
-import LeatHTTP
-
 /// Why a text is not JSON, and at which byte.
-struct JSONError: Error, CustomStringConvertible {
-    let reason: String
-    let offset: Int
+package struct JSONError: Error, CustomStringConvertible {
+    package let reason: String
+    package let offset: Int
 
-    var description: String { "invalid JSON at byte \(offset + 1): \(reason)" }
+    package var description: String { "invalid JSON at byte \(offset + 1): \(reason)" }
 }
 
 /// A strict parser of one JSON text (RFC 8259): no comments, no trailing commas, no names twice, UTF-8 only.
-struct JSONParser {
+package struct JSONParser {
     private let bytes: [UInt8]
     private var position = 0
     private var depth = 0
@@ -17,7 +15,7 @@ struct JSONParser {
     /// Arrays and objects inside one another, at most.
     private static let maximumDepth = 64
 
-    static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSON {
+    package static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSON {
         var parser = JSONParser(bytes: bytes)
         let value = try parser.value()
         parser.skipSpace()
@@ -183,7 +181,7 @@ struct JSONParser {
     private mutating func codeUnit() throws(JSONError) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<4 {
-            guard let byte = current, let digit = ASCII.hexValue(byte) else {
+            guard let byte = current, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
                 throw error("four hex digits are missing")
             }
             value = value << 4 | UInt32(digit)

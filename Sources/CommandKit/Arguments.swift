@@ -1,18 +1,18 @@
 import Glibc
 
 /// A command line that cannot be acted on; the message says what to do about it.
-struct UsageError: Error, CustomStringConvertible {
-    let description: String
+package struct UsageError: Error, CustomStringConvertible {
+    package let description: String
 
-    init(_ description: String) {
+    package init(_ description: String) {
         self.description = description
     }
 }
 
 /// The words of a command line, taken one after the other: `--name value`, `--name=value`, `--flag`, and operands. After
 /// `--` everything is an operand.
-struct Arguments {
-    enum Word: Equatable {
+package struct Arguments {
+    package enum Word: Equatable {
         case option(String)
         case operand(String)
     }
@@ -22,12 +22,12 @@ struct Arguments {
     private var attached: String?
     private var onlyOperands = false
 
-    init(_ words: some Sequence<String>) {
+    package init(_ words: some Sequence<String>) {
         self.words = ArraySlice(Array(words))
     }
 
     /// The next word. Throws if the one before was a flag that had been given a value.
-    mutating func next() throws(UsageError) -> Word? {
+    package mutating func next() throws(UsageError) -> Word? {
         if let attached { throw UsageError("the value '\(attached)' belongs to an option that takes none") }
         guard let word = words.popFirst() else { return nil }
         if onlyOperands || word == "-" || !word.hasPrefix("-") { return .operand(word) }
@@ -41,7 +41,7 @@ struct Arguments {
     }
 
     /// The value of the option just returned.
-    mutating func value(of option: String) throws(UsageError) -> String {
+    package mutating func value(of option: String) throws(UsageError) -> String {
         if let value = attached {
             attached = nil
             return value
@@ -51,7 +51,7 @@ struct Arguments {
     }
 
     /// The value of the option just returned, the path of a file that can be read.
-    mutating func readableFile(of option: String) throws(UsageError) -> String {
+    package mutating func readableFile(of option: String) throws(UsageError) -> String {
         let path = try value(of: option)
         guard access(path, R_OK) == 0 else {
             throw UsageError("\(option) \(path): \(String(cString: strerror(errno)))")
@@ -60,7 +60,7 @@ struct Arguments {
     }
 
     /// The value of the option just returned, as a whole number in a range.
-    mutating func number(of option: String, in range: ClosedRange<Int>) throws(UsageError) -> Int {
+    package mutating func number(of option: String, in range: ClosedRange<Int>) throws(UsageError) -> Int {
         let text = try value(of: option)
         guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text), range.contains(number)
         else {
@@ -70,7 +70,7 @@ struct Arguments {
     }
 
     /// The value of the option just returned, as a time: `30`, `1.5`, `500ms`, `2m`, `1h`; without a unit, seconds.
-    mutating func duration(of option: String) throws(UsageError) -> Duration {
+    package mutating func duration(of option: String) throws(UsageError) -> Duration {
         let text = try value(of: option)
         let unit = text.drop { $0.isASCII && ($0.isNumber || $0 == ".") }
         let scale: Double? =
@@ -88,7 +88,7 @@ struct Arguments {
     }
 
     /// The value of the option just returned, as a size: `65536`, `64K`, `10M`, `1G`.
-    mutating func size(of option: String) throws(UsageError) -> Int {
+    package mutating func size(of option: String) throws(UsageError) -> Int {
         let text = try value(of: option)
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         let shift: Int? =

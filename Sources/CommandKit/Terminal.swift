@@ -1,11 +1,12 @@
 import Glibc
 
 /// Emphasis and progress, where there is a person to see them.
-enum Terminal {
-    enum Style: String {
+package enum Terminal {
+    package enum Style: String {
         case plain = ""
         case bold = "1"
         case dim = "2"
+        case failure = "31"
         case alarm = "1;37;41"
     }
 
@@ -16,25 +17,25 @@ enum Terminal {
         return !refused && !isDumb
     }()
 
-    static func styled(_ text: String, _ style: Style, on descriptor: Int32 = STDOUT_FILENO) -> String {
+    package static func styled(_ text: String, _ style: Style, on descriptor: Int32 = STDOUT_FILENO) -> String {
         guard allowsStyles, isatty(descriptor) == 1, style != .plain, !text.isEmpty else { return text }
         return "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m"
     }
 
     /// Prints at once, also into a pipe.
-    static func say(_ text: String) {
+    package static func say(_ text: String) {
         print(text)
         fflush(nil)
     }
 
     /// Prints a result, in the place of the line of progress.
-    static func present(_ text: String) {
+    package static func present(_ text: String) {
         progress("")
         say(text)
     }
 
     /// Replaces the line of progress on standard error, if that is a terminal.
-    static func progress(_ text: String) {
+    package static func progress(_ text: String) {
         guard isatty(STDERR_FILENO) == 1 else { return }
         let line = "\r\u{1b}[K" + text
         _ = write(STDERR_FILENO, line, line.utf8.count)
