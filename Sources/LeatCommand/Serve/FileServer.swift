@@ -88,7 +88,7 @@ final class FileServer: Sendable {
         if Self.isUnchanged(file, for: request.headerFields) {
             return HTTPServerResponse(status: .notModified, headerFields: fields)
         }
-        fields[.contentType] = ContentType.of(path)
+        fields[.contentType] = (HTTPContentType(path: path) ?? .octetStream).value
         switch Self.range(of: file, for: request) {
         case .whole:
             return HTTPServerResponse(headerFields: fields, body: try await body(file, 0..<file.size, request.method))
