@@ -1,3 +1,4 @@
+import Glibc
 import Leat
 import LeatHTTP
 import Testing
@@ -46,6 +47,11 @@ struct BodyTypeTests {
         try runHTTPLoop {
             let file = try TemporaryFile(Array("{}".utf8))
             #expect(try await HTTPBody.file(at: file.path).contentType == nil)
+            let named = file.path + ".JSON"
+            try #require(rename(file.path, named) == 0)
+            defer { unlink(named) }
+            let body = try await HTTPBody.file(at: named)
+            #expect(body.contentType == "application/json" && body.length == 2 && body.isReplayable)
         }
     }
 
