@@ -13,7 +13,7 @@ let leat: [Target.Dependency] = ["Leat", "LeatHTTP", "LeatNet", "LeatLoop", "Lea
 
 /// The code in the documentation, which is compiled and run by the tests: `doc-start` and the others.
 let documentation: [Target] = [
-    "Readme", "Start", "Client", "Forms", "Proxies", "TLS", "Observing", "Upgrade", "Internals",
+    "Readme", "Start", "Client", "Forms", "Serving", "Proxies", "TLS", "Observing", "Upgrade", "Internals",
 ].map { page in
     .executableTarget(
         name: "doc-\(page.lowercased())",

@@ -52,13 +52,6 @@ import Testing
         }
     }
 
-    @Test func namesHaveContentTypes() {
-        #expect(ContentType.of("a/b.HTML") == "text/html; charset=utf-8")
-        #expect(ContentType.of("a.tar.gz") == "application/gzip")
-        #expect(ContentType.of(".bashrc") == ContentType.fallback)
-        #expect(ContentType.of("README") == ContentType.fallback)
-    }
-
     @Test(arguments: [
         [], ["a", "b"], ["--echo", "a"], ["--port", "70000", "a"], ["--host", "localhost", "a"], ["--nope"],
         ["--unix", "s", "--port", "1", "a"], ["--unix", "", "a"],

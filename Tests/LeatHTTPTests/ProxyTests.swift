@@ -45,7 +45,7 @@ struct ProxyTests {
                         "GET http://example.test/a?b HTTP/1.1\r\n\(common)Accept: */*\r\n\(credentials)\r\n",
                         "GET http://example.test/ HTTP/1.1\r\n\(common)Accept: x\r\n\(credentials)\r\n",
                         "POST http://example.test/c HTTP/1.1\r\n\(common)Accept: */*\r\n\(credentials)"
-                            + "Content-Length: 2\r\n\r\nhi",
+                            + "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi",
                     ]
                 ]
             )

@@ -6,7 +6,7 @@ import LeatReactor
 import Testing
 
 /// A coder for strings only: the text between quotes.
-private struct QuotedText: HTTPBodyEncoder, HTTPBodyDecoder {
+struct QuotedText: HTTPBodyEncoder, HTTPBodyDecoder {
     struct Failure: Error {}
 
     var mediaType: HTTPMediaType { .json }

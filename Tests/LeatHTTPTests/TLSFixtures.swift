@@ -41,6 +41,11 @@ struct TLSFixtures: Sendable {
             openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout common.key -out common.csr -subj /CN=localhost
             openssl x509 -req -in common.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -out common.pem
             make below; sign below DNS:www.below.test "-days 30"
+            openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout member.key -out member.csr -utf8 \
+            -subj "/O=Mühle, Söhne/CN=ada"
+            sign member DNS:ada.test "-days 30"
+            openssl x509 -in member.pem -outform DER -out member.der
+            openssl dgst -sha256 -binary -out member.sha256 member.der
             openssl ec -in good.key -aes256 -passout pass:secret -out locked.key
             printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\\n' > expired.ext
             mkdir db; touch db/index; echo 01 > db/serial

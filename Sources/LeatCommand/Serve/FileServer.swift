@@ -56,14 +56,14 @@ final class FileServer: Sendable {
         switch file.kind {
         case .file where pathPart.hasSuffix("/"): return Self.plain(.notFound)
         case .file:
-            return try await answer(request, with: file, type: ContentType.of(String(decoding: path, as: UTF8.self)))
+            return try await answer(request, with: file, type: Self.type(of: String(decoding: path, as: UTF8.self)))
         case .directory where !pathPart.hasSuffix("/"):
             return HTTPServerResponse(status: .movedPermanently, headerFields: [.location: Self.withSlash(target)])
         case .directory:
             do {
                 let index = try await open(path + Array("/index.html".utf8))
                 if index.kind == .file {
-                    return try await answer(request, with: index, type: ContentType.of("index.html"))
+                    return try await answer(request, with: index, type: Self.type(of: "index.html"))
                 }
             } catch let error as SystemError where error.code == ENOENT {
                 // No index: a listing.
@@ -79,6 +79,8 @@ final class FileServer: Sendable {
     }
 
     // MARK: Files
+
+    private static func type(of path: String) -> String { (HTTPContentType(path: path) ?? .octetStream).value }
 
     private func answer(
         _ request: HTTPRequest,

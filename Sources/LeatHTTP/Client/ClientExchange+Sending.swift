@@ -44,6 +44,7 @@ extension ClientExchange {
                 target: url.path,
                 lines: origin.plainLines,
                 framing: framing,
+                contentType: origin.plainLinesHaveContentType ? nil : content.contentTypeLine,
                 to: &http.output
             )
         }
@@ -53,6 +54,7 @@ extension ClientExchange {
             authority: origin.authority,
             headerFields: origin.fields(headerFields),
             framing: framing,
+            contentType: content.contentTypeLine,
             to: &http.output
         )
     }
@@ -81,7 +83,7 @@ extension ClientExchange {
         case .bytes(let bytes) where !travelsWithHead(bytes):
             try await http.send(bytes, timeout: times.readTimeout, deadline: times.deadline)
             times.observation?.note(.requestChunkSent(bytes: bytes.count))
-        case .stream(_, let produce):
+        case .stream(let produce):
             let writer = HTTPBodyWriter(http, framing: framing, times)
             // A stream that comes in drops is never stuck, where an answer is looked for; so look for a refusal.
             writer.isRefused = { [unowned self] in try takeEarlyHead() && self.status.code >= 400 }
@@ -127,8 +129,7 @@ extension ClientExchange {
         // A method whose requests usually have a body says that this one is empty (RFC 9110 §8.6).
         case .none: method != .get && (method == .post || method == .put || method == .patch) ? .length(0) : .none
         case .bytes(let bytes): .length(bytes.count)
-        case .stream(.some(let length), _): .length(length)
-        case .stream(nil, _): .chunked
+        case .stream(let producer): producer.length.map { .length($0) } ?? .chunked
         }
     }
 }

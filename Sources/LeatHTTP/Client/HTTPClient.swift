@@ -84,8 +84,7 @@ public final class HTTPClient: @unchecked Sendable {
             end(times, last.status)
             return last
         } catch {
-            fail(times, error)
-            throw error
+            throw fail(times, error)
         }
     }
 
@@ -137,8 +136,7 @@ public final class HTTPClient: @unchecked Sendable {
                 }
             }
         } catch {
-            fail(times, error)
-            throw error
+            throw fail(times, error)
         }
     }
 
@@ -185,10 +183,12 @@ public final class HTTPClient: @unchecked Sendable {
         times.observation?.note(.requestEnded(status))
     }
 
+    /// A request has failed: it is counted, and the observer told. Returns what the caller is told.
     @inline(never)
-    private func fail(_ times: ExchangeTimes, _ error: any Error) {
+    private func fail(_ times: ExchangeTimes, _ error: any Error) -> any Error {
         pool.metrics.requestsFailed += 1
         times.observation?.note(.requestFailed(error))
+        return (error as? HTTPError)?.asUpstream ?? error
     }
 
     /// Finds a connection, sends the request, runs `body`, and gives the connection back to the pool if its state is beyond

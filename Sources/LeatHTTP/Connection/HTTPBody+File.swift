@@ -6,6 +6,8 @@ extension HTTPBody {
     /// The content of a regular file, sent with a Content-Length: read in pieces of 64 KiB while it is sent, never whole in
     /// memory, and on a thread beside the loop.
     ///
+    /// Its content type is the one that the end of the path says: `image/png` for `.png`; none if that says nothing.
+    ///
     /// Its size is asked for now, and it is opened anew each time the body is sent, so such a request can be retried.
     /// Sending fails with ``HTTPError`` of kind `.bodyLength` if the file turns out to have another size, or changes its size
     /// meanwhile.
@@ -14,7 +16,7 @@ extension HTTPBody {
     /// file. To be called on a loop.
     public static func file(at path: String) async throws -> HTTPBody {
         let size = try await EventLoop.current.offload { try BodyFile(path).size() }
-        return .stream(length: size, isReplayable: true) { writer in
+        return .stream(length: size, isReplayable: true, type: HTTPContentType(path: path)) { writer in
             let loop = EventLoop.current
             let file = try await loop.offload { try BodyFile(path) }
             // Once, even for an empty file: its size is checked as well.

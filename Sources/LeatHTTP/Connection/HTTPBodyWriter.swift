@@ -86,8 +86,8 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         switch part.content {
         case .none: break
         case .bytes(let bytes): try await write(bytes)
-        case .stream(nil, let produce): try await produce(self)
-        case .stream(.some(let length), let produce):
+        case .stream(let produce):
+            guard let length = produce.length else { return try await produce(self) }
             let whole = owed
             if let whole, length > whole {
                 throw HTTPError(.bodyLength, "a part of the body is longer than what is announced of the whole")

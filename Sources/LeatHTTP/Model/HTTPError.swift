@@ -81,6 +81,8 @@ public struct HTTPError: TimeLimitError, Sendable, CustomStringConvertible {
     public let message: String
     /// The error beneath, such as a `NetworkError`.
     public let underlying: (any Error)?
+    /// Whether an ``HTTPClient`` threw it. In a server's handler, such an error is not about the request that is answered.
+    package private(set) var isUpstream = false
 
     /// For example `timeout: first byte took longer than 60.0 seconds (60.2 seconds after the request began)`.
     public var description: String { "\(kind.name): \(message)" }
@@ -117,6 +119,13 @@ public struct HTTPError: TimeLimitError, Sendable, CustomStringConvertible {
         self.phase = phase
         self.elapsed = elapsed
         proxyStatus = nil
+    }
+
+    /// This error as one that a client throws.
+    package var asUpstream: HTTPError {
+        var error = self
+        error.isUpstream = true
+        return error
     }
 
     package var isTimeout: Bool { kind == .timeout }

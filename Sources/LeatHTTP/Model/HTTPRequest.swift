@@ -1,20 +1,9 @@
 /// The head of a request: everything but its body (RFC 9110 §3.4).
-public struct HTTPRequest: Hashable, Sendable {
-    /// The method.
-    public var method: Method
-
-    /// `http` or `https`. A server finds nil here unless the target named a scheme.
-    public var scheme: String?
-
-    /// `host` or `host:port`: for a client, where the request goes and what `Host` says; for a server, what the client
-    /// asked for.
-    public var authority: String?
-
-    /// The request target as it stands in the request line, usually path and query, still percent-encoded.
-    ///
-    /// A server finds the target exactly as it was received: also `*` (for `OPTIONS`), `host:port` (for `CONNECT`) or a
-    /// whole URL, which HTTP/1.1 servers must accept (RFC 9112 §3.2.2) and whose authority then takes precedence.
-    public var path: String?
+///
+/// It is as cheap to copy as two references, and changing a copy changes no other.
+public struct HTTPRequest: Sendable {
+    /// What the request line says. Shared by the copies of a request until one of them is changed.
+    package var line: HTTPRequestLine
 
     /// The header fields.
     public var headerFields: HTTPFields
@@ -27,11 +16,59 @@ public struct HTTPRequest: Hashable, Sendable {
         path: String?,
         headerFields: HTTPFields = [:]
     ) {
-        self.method = method
-        self.scheme = scheme
-        self.authority = authority
-        self.path = path
+        line = HTTPRequestLine(method: method, scheme: scheme, authority: authority, path: path)
         self.headerFields = headerFields
+    }
+
+    package init(_ line: HTTPRequestLine, _ headerFields: HTTPFields) {
+        self.line = line
+        self.headerFields = headerFields
+    }
+
+    /// The method.
+    public var method: Method {
+        get { line.method }
+        set { ownLine().method = newValue }
+    }
+
+    /// `http` or `https`. A server finds nil here unless the target named a scheme.
+    public var scheme: String? {
+        get { line.scheme }
+        set { ownLine().scheme = newValue }
+    }
+
+    /// `host` or `host:port`: for a client, where the request goes and what `Host` says; for a server, what the client
+    /// asked for.
+    public var authority: String? {
+        get { line.authority }
+        set { ownLine().authority = newValue }
+    }
+
+    /// The request target as it stands in the request line, usually path and query, still percent-encoded.
+    ///
+    /// A server finds the target exactly as it was received: also `*` (for `OPTIONS`), `host:port` (for `CONNECT`) or a
+    /// whole URL, which HTTP/1.1 servers must accept (RFC 9112 §3.2.2) and whose authority then takes precedence. What to
+    /// find a resource by is ``uri``, which takes the target apart and decodes it.
+    public var path: String? {
+        get { line.path }
+        set { ownLine().path = newValue }
+    }
+
+    /// The line, for writing: a copy of its own if another request has it as well.
+    private mutating func ownLine() -> HTTPRequestLine {
+        if !isKnownUniquelyReferenced(&line) { line = line.copy() }
+        return line
+    }
+}
+
+extension HTTPRequest: Hashable {
+    public static func == (left: Self, right: Self) -> Bool {
+        left.line == right.line && left.headerFields == right.headerFields
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(line)
+        hasher.combine(headerFields)
     }
 }
 

@@ -19,8 +19,26 @@ extension HTTPResponse {
         /// The code, for example 404. Only 100 to 999 can be sent or received; RFC 9110 defines 100 to 599.
         public var code: Int
 
-        /// The text after the code, for people only; may be empty.
-        public var reasonPhrase: String
+        /// A phrase that is not the usual one of the code. An object, since nearly every status has the usual phrase, and a
+        /// status is copied with every response.
+        private final class Phrase: Sendable {
+            let text: String
+
+            init(_ text: String) { self.text = text }
+
+            /// Some servers leave the phrase out of every response.
+            static let empty = Phrase("")
+        }
+
+        /// Nil for the usual phrase of the code.
+        private var phrase: Phrase?
+
+        /// The text after the code, for people only; may be empty. It follows ``code`` unless it was set to another text than the
+        /// usual one.
+        public var reasonPhrase: String {
+            get { phrase?.text ?? Self.standardReasonPhrase(for: code) }
+            set { phrase = Self.phrase(newValue, for: code) }
+        }
 
         /// Makes a status.
         ///
@@ -29,7 +47,17 @@ extension HTTPResponse {
         ///   - reasonPhrase: The text after the code; nil stands for the usual one, or for no text if there is none.
         public init(code: Int, reasonPhrase: String? = nil) {
             self.code = code
-            self.reasonPhrase = reasonPhrase ?? Self.standardReasonPhrase(for: code)
+            if let reasonPhrase { phrase = Self.phrase(reasonPhrase, for: code) }
+        }
+
+        /// Whether the phrase is the usual one of the code, and so is known to be valid.
+        package var hasUsualPhrase: Bool { phrase == nil }
+
+        private static func phrase(_ text: String, for code: Int) -> Phrase? {
+            let usual = standardReasonPhrase(for: code)
+            // Strings of the same length, too: some characters outside of ASCII are equal to an ASCII one.
+            if text == usual, text.utf8.count == usual.utf8.count { return nil }
+            return text.isEmpty ? .empty : Phrase(text)
         }
 
         /// Makes a status with the usual reason phrase.

@@ -1,202 +1,192 @@
 extension HTTPResponse.Status {
     /// 100 Continue.
-    public static var `continue`: Self { Self(code: 100, reasonPhrase: "Continue") }
+    public static var `continue`: Self { Self(code: 100) }
 
     /// 101 Switching Protocols.
-    public static var switchingProtocols: Self { Self(code: 101, reasonPhrase: "Switching Protocols") }
+    public static var switchingProtocols: Self { Self(code: 101) }
 
     /// 102 Processing.
-    public static var processing: Self { Self(code: 102, reasonPhrase: "Processing") }
+    public static var processing: Self { Self(code: 102) }
 
     /// 103 Early Hints.
-    public static var earlyHints: Self { Self(code: 103, reasonPhrase: "Early Hints") }
+    public static var earlyHints: Self { Self(code: 103) }
 
     /// 104 Upload Resumption Supported.
-    public static var uploadResumptionSupported: Self { Self(code: 104, reasonPhrase: "Upload Resumption Supported") }
+    public static var uploadResumptionSupported: Self { Self(code: 104) }
 
     /// 200 OK.
-    public static var ok: Self { Self(code: 200, reasonPhrase: "OK") }
+    public static var ok: Self { Self(code: 200) }
 
     /// 201 Created.
-    public static var created: Self { Self(code: 201, reasonPhrase: "Created") }
+    public static var created: Self { Self(code: 201) }
 
     /// 202 Accepted.
-    public static var accepted: Self { Self(code: 202, reasonPhrase: "Accepted") }
+    public static var accepted: Self { Self(code: 202) }
 
     /// 203 Non-Authoritative Information.
-    public static var nonAuthoritativeInformation: Self {
-        Self(code: 203, reasonPhrase: "Non-Authoritative Information")
-    }
+    public static var nonAuthoritativeInformation: Self { Self(code: 203) }
 
     /// 204 No Content.
-    public static var noContent: Self { Self(code: 204, reasonPhrase: "No Content") }
+    public static var noContent: Self { Self(code: 204) }
 
     /// 205 Reset Content.
-    public static var resetContent: Self { Self(code: 205, reasonPhrase: "Reset Content") }
+    public static var resetContent: Self { Self(code: 205) }
 
     /// 206 Partial Content.
-    public static var partialContent: Self { Self(code: 206, reasonPhrase: "Partial Content") }
+    public static var partialContent: Self { Self(code: 206) }
 
     /// 207 Multi-Status.
-    public static var multiStatus: Self { Self(code: 207, reasonPhrase: "Multi-Status") }
+    public static var multiStatus: Self { Self(code: 207) }
 
     /// 208 Already Reported.
-    public static var alreadyReported: Self { Self(code: 208, reasonPhrase: "Already Reported") }
+    public static var alreadyReported: Self { Self(code: 208) }
 
     /// 226 IM Used.
-    public static var imUsed: Self { Self(code: 226, reasonPhrase: "IM Used") }
+    public static var imUsed: Self { Self(code: 226) }
 
     /// 300 Multiple Choices.
-    public static var multipleChoices: Self { Self(code: 300, reasonPhrase: "Multiple Choices") }
+    public static var multipleChoices: Self { Self(code: 300) }
 
     /// 301 Moved Permanently.
-    public static var movedPermanently: Self { Self(code: 301, reasonPhrase: "Moved Permanently") }
+    public static var movedPermanently: Self { Self(code: 301) }
 
     /// 302 Found.
-    public static var found: Self { Self(code: 302, reasonPhrase: "Found") }
+    public static var found: Self { Self(code: 302) }
 
     /// 303 See Other.
-    public static var seeOther: Self { Self(code: 303, reasonPhrase: "See Other") }
+    public static var seeOther: Self { Self(code: 303) }
 
     /// 304 Not Modified.
-    public static var notModified: Self { Self(code: 304, reasonPhrase: "Not Modified") }
+    public static var notModified: Self { Self(code: 304) }
 
     /// 305 Use Proxy.
-    public static var useProxy: Self { Self(code: 305, reasonPhrase: "Use Proxy") }
+    public static var useProxy: Self { Self(code: 305) }
 
     /// 307 Temporary Redirect.
-    public static var temporaryRedirect: Self { Self(code: 307, reasonPhrase: "Temporary Redirect") }
+    public static var temporaryRedirect: Self { Self(code: 307) }
 
     /// 308 Permanent Redirect.
-    public static var permanentRedirect: Self { Self(code: 308, reasonPhrase: "Permanent Redirect") }
+    public static var permanentRedirect: Self { Self(code: 308) }
 
     /// 400 Bad Request.
-    public static var badRequest: Self { Self(code: 400, reasonPhrase: "Bad Request") }
+    public static var badRequest: Self { Self(code: 400) }
 
     /// 401 Unauthorized.
-    public static var unauthorized: Self { Self(code: 401, reasonPhrase: "Unauthorized") }
+    public static var unauthorized: Self { Self(code: 401) }
 
     /// 402 Payment Required.
-    public static var paymentRequired: Self { Self(code: 402, reasonPhrase: "Payment Required") }
+    public static var paymentRequired: Self { Self(code: 402) }
 
     /// 403 Forbidden.
-    public static var forbidden: Self { Self(code: 403, reasonPhrase: "Forbidden") }
+    public static var forbidden: Self { Self(code: 403) }
 
     /// 404 Not Found.
-    public static var notFound: Self { Self(code: 404, reasonPhrase: "Not Found") }
+    public static var notFound: Self { Self(code: 404) }
 
     /// 405 Method Not Allowed.
-    public static var methodNotAllowed: Self { Self(code: 405, reasonPhrase: "Method Not Allowed") }
+    public static var methodNotAllowed: Self { Self(code: 405) }
 
     /// 406 Not Acceptable.
-    public static var notAcceptable: Self { Self(code: 406, reasonPhrase: "Not Acceptable") }
+    public static var notAcceptable: Self { Self(code: 406) }
 
     /// 407 Proxy Authentication Required.
-    public static var proxyAuthenticationRequired: Self {
-        Self(code: 407, reasonPhrase: "Proxy Authentication Required")
-    }
+    public static var proxyAuthenticationRequired: Self { Self(code: 407) }
 
     /// 408 Request Timeout.
-    public static var requestTimeout: Self { Self(code: 408, reasonPhrase: "Request Timeout") }
+    public static var requestTimeout: Self { Self(code: 408) }
 
     /// 409 Conflict.
-    public static var conflict: Self { Self(code: 409, reasonPhrase: "Conflict") }
+    public static var conflict: Self { Self(code: 409) }
 
     /// 410 Gone.
-    public static var gone: Self { Self(code: 410, reasonPhrase: "Gone") }
+    public static var gone: Self { Self(code: 410) }
 
     /// 411 Length Required.
-    public static var lengthRequired: Self { Self(code: 411, reasonPhrase: "Length Required") }
+    public static var lengthRequired: Self { Self(code: 411) }
 
     /// 412 Precondition Failed.
-    public static var preconditionFailed: Self { Self(code: 412, reasonPhrase: "Precondition Failed") }
+    public static var preconditionFailed: Self { Self(code: 412) }
 
     /// 413 Content Too Large.
-    public static var contentTooLarge: Self { Self(code: 413, reasonPhrase: "Content Too Large") }
+    public static var contentTooLarge: Self { Self(code: 413) }
 
     /// 414 URI Too Long.
-    public static var uriTooLong: Self { Self(code: 414, reasonPhrase: "URI Too Long") }
+    public static var uriTooLong: Self { Self(code: 414) }
 
     /// 415 Unsupported Media Type.
-    public static var unsupportedMediaType: Self { Self(code: 415, reasonPhrase: "Unsupported Media Type") }
+    public static var unsupportedMediaType: Self { Self(code: 415) }
 
     /// 416 Range Not Satisfiable.
-    public static var rangeNotSatisfiable: Self { Self(code: 416, reasonPhrase: "Range Not Satisfiable") }
+    public static var rangeNotSatisfiable: Self { Self(code: 416) }
 
     /// 417 Expectation Failed.
-    public static var expectationFailed: Self { Self(code: 417, reasonPhrase: "Expectation Failed") }
+    public static var expectationFailed: Self { Self(code: 417) }
 
     /// 418 I'm a teapot.
-    public static var imATeapot: Self { Self(code: 418, reasonPhrase: "I'm a teapot") }
+    public static var imATeapot: Self { Self(code: 418) }
 
     /// 421 Misdirected Request.
-    public static var misdirectedRequest: Self { Self(code: 421, reasonPhrase: "Misdirected Request") }
+    public static var misdirectedRequest: Self { Self(code: 421) }
 
     /// 422 Unprocessable Content.
-    public static var unprocessableContent: Self { Self(code: 422, reasonPhrase: "Unprocessable Content") }
+    public static var unprocessableContent: Self { Self(code: 422) }
 
     /// 423 Locked.
-    public static var locked: Self { Self(code: 423, reasonPhrase: "Locked") }
+    public static var locked: Self { Self(code: 423) }
 
     /// 424 Failed Dependency.
-    public static var failedDependency: Self { Self(code: 424, reasonPhrase: "Failed Dependency") }
+    public static var failedDependency: Self { Self(code: 424) }
 
     /// 425 Too Early.
-    public static var tooEarly: Self { Self(code: 425, reasonPhrase: "Too Early") }
+    public static var tooEarly: Self { Self(code: 425) }
 
     /// 426 Upgrade Required.
-    public static var upgradeRequired: Self { Self(code: 426, reasonPhrase: "Upgrade Required") }
+    public static var upgradeRequired: Self { Self(code: 426) }
 
     /// 428 Precondition Required.
-    public static var preconditionRequired: Self { Self(code: 428, reasonPhrase: "Precondition Required") }
+    public static var preconditionRequired: Self { Self(code: 428) }
 
     /// 429 Too Many Requests.
-    public static var tooManyRequests: Self { Self(code: 429, reasonPhrase: "Too Many Requests") }
+    public static var tooManyRequests: Self { Self(code: 429) }
 
     /// 431 Request Header Fields Too Large.
-    public static var requestHeaderFieldsTooLarge: Self {
-        Self(code: 431, reasonPhrase: "Request Header Fields Too Large")
-    }
+    public static var requestHeaderFieldsTooLarge: Self { Self(code: 431) }
 
     /// 451 Unavailable For Legal Reasons.
-    public static var unavailableForLegalReasons: Self {
-        Self(code: 451, reasonPhrase: "Unavailable For Legal Reasons")
-    }
+    public static var unavailableForLegalReasons: Self { Self(code: 451) }
 
     /// 500 Internal Server Error.
-    public static var internalServerError: Self { Self(code: 500, reasonPhrase: "Internal Server Error") }
+    public static var internalServerError: Self { Self(code: 500) }
 
     /// 501 Not Implemented.
-    public static var notImplemented: Self { Self(code: 501, reasonPhrase: "Not Implemented") }
+    public static var notImplemented: Self { Self(code: 501) }
 
     /// 502 Bad Gateway.
-    public static var badGateway: Self { Self(code: 502, reasonPhrase: "Bad Gateway") }
+    public static var badGateway: Self { Self(code: 502) }
 
     /// 503 Service Unavailable.
-    public static var serviceUnavailable: Self { Self(code: 503, reasonPhrase: "Service Unavailable") }
+    public static var serviceUnavailable: Self { Self(code: 503) }
 
     /// 504 Gateway Timeout.
-    public static var gatewayTimeout: Self { Self(code: 504, reasonPhrase: "Gateway Timeout") }
+    public static var gatewayTimeout: Self { Self(code: 504) }
 
     /// 505 HTTP Version Not Supported.
-    public static var httpVersionNotSupported: Self { Self(code: 505, reasonPhrase: "HTTP Version Not Supported") }
+    public static var httpVersionNotSupported: Self { Self(code: 505) }
 
     /// 506 Variant Also Negotiates.
-    public static var variantAlsoNegotiates: Self { Self(code: 506, reasonPhrase: "Variant Also Negotiates") }
+    public static var variantAlsoNegotiates: Self { Self(code: 506) }
 
     /// 507 Insufficient Storage.
-    public static var insufficientStorage: Self { Self(code: 507, reasonPhrase: "Insufficient Storage") }
+    public static var insufficientStorage: Self { Self(code: 507) }
 
     /// 508 Loop Detected.
-    public static var loopDetected: Self { Self(code: 508, reasonPhrase: "Loop Detected") }
+    public static var loopDetected: Self { Self(code: 508) }
 
     /// 510 Not Extended.
-    public static var notExtended: Self { Self(code: 510, reasonPhrase: "Not Extended") }
+    public static var notExtended: Self { Self(code: 510) }
 
     /// 511 Network Authentication Required.
-    public static var networkAuthenticationRequired: Self {
-        Self(code: 511, reasonPhrase: "Network Authentication Required")
-    }
+    public static var networkAuthenticationRequired: Self { Self(code: 511) }
 }
 
 extension HTTPResponse.Status {

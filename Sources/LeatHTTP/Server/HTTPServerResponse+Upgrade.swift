@@ -27,7 +27,7 @@ extension HTTPServerResponse {
         return HTTPServerResponse(
             status: .switchingProtocols,
             headerFields: headerFields,
-            body: HTTPBody(content: .stream(length: nil, HTTPBody.Producer(takeOver: takeOver)))
+            body: .takeOver(takeOver)
         )
     }
 }

@@ -244,7 +244,7 @@ final class ServerConnection: @unchecked Sendable {
             http.output.append(contentsOf: bytes)
         case .bytes(let bytes):
             try await http.send(bytes, timeout: server.writeTimeout)
-        case .stream(_, let produce):
+        case .stream(let produce):
             let times = ExchangeTimes(began: loop.now, readTimeout: server.writeTimeout)
             let writer = HTTPBodyWriter(http, framing: framing, times)
             defer { writer.invalidate() }
@@ -289,7 +289,7 @@ final class ServerConnection: @unchecked Sendable {
     /// 1xx are no answer.
     @inline(never)
     private func switchProtocols(_ response: HTTPServerResponse, _ keepAlive: Bool) async throws -> Bool {
-        guard response.status == .switchingProtocols, case .stream(_, let producer) = response.body.content,
+        guard response.status == .switchingProtocols, case .stream(let producer) = response.body.content,
             let takeOver = producer.takeOver, let name = response.headerFields[.upgrade]
         else { return try await write(HTTPServerResponse(status: .internalServerError), keepAlive: keepAlive) }
         guard head.offersUpgrade, head.request.headerFields.offersUpgrade(to: name) else {

@@ -1,6 +1,7 @@
-/// The check of every field that is to be sent, and what it finds about those that frame the message.
+/// The check of every field that is to be sent, and what it finds about those that frame the message or describe its body.
 struct FramingFields {
     private(set) var hasHost = false
+    private(set) var hasContentType = false
     private(set) var hasContentLength = false
     private(set) var hasTransferEncoding = false
 
@@ -17,6 +18,8 @@ struct FramingFields {
             switch fields.nameLength(at: index) {
             case 4 where fields.matches(.host, at: index):
                 try noteHost(fields, at: index)
+            case 12 where fields.matches(.contentType, at: index):
+                hasContentType = true
             case 14 where fields.matches(.contentLength, at: index):
                 try noteContentLength(fields, at: index, framing, mayDescribeAbsentBody)
             case 17 where fields.matches(.transferEncoding, at: index):

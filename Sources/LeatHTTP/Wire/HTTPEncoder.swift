@@ -20,6 +20,7 @@ package enum HTTPEncoder {
     /// - Parameters:
     ///   - authority: What `Host` says, unless there is one among the fields.
     ///   - framing: `.length` and `.chunked` announce a body; anything else announces none.
+    ///   - contentType: What the body is, unless a field says it.
     ///   - connection: What to say in `Connection`, besides what the fields say.
     ///   - output: Unchanged if this throws.
     package static func appendRequestHead(
@@ -28,6 +29,7 @@ package enum HTTPEncoder {
         authority requestAuthority: String?,
         headerFields: HTTPFields,
         framing: HTTPBodyFraming,
+        contentType: HTTPContentTypeLine? = nil,
         connection: HTTPConnectionOption = .unstated,
         to output: inout [UInt8]
     ) throws(HTTPEncodingError) {
@@ -42,7 +44,7 @@ package enum HTTPEncoder {
             authority = own
         }
 
-        let lines = Lines(headerFields, sent, framing, connection, [])
+        let lines = try Lines(headerFields, sent, framing, contentType, connection, [])
         let room = method.utf8.count + target.utf8.count + (authority?.utf8.count ?? 0) + lines.room + 32
         ByteWriter.append(atMost: room, to: &output) { writer in
             writer.write(method)
@@ -62,24 +64,28 @@ package enum HTTPEncoder {
     ///
     /// - Parameters:
     ///   - lines: Complete field lines, `Host` first, known to be valid.
+    ///   - contentType: What the body is, unless `lines` say it.
     ///   - output: Unchanged if this throws.
     package static func appendPlainRequestHead(
         method: HTTPRequest.Method,
         target: String,
         lines: [UInt8],
         framing: HTTPBodyFraming,
+        contentType: HTTPContentTypeLine? = nil,
         to output: inout [UInt8]
     ) throws(HTTPEncodingError) {
         let method = method.rawValue
         assert(isToken(method))
         if let offset = firstNonTarget(target) { throw HTTPEncodingError(.invalidTarget, offset: offset) }
-        let room = method.utf8.count + target.utf8.count + lines.count + 160
+        if let error = contentType?.fault() { throw error }
+        let room = method.utf8.count + target.utf8.count + lines.count + (contentType?.count ?? 0) + 160
         ByteWriter.append(atMost: room, to: &output) { writer in
             writer.write(method)
             writer.write(" ")
             writer.write(target)
             writer.write(" HTTP/1.1\r\n")
             lines.withUnsafeBytes { writer.write($0) }
+            contentType?.withBytes { writer.write($0) }
             writer.write(framing)
             writer.write("\r\n")
         }
@@ -91,12 +97,14 @@ package enum HTTPEncoder {
     ///   - framing: `.length` and `.chunked` announce the body. `.none` is for responses which have none by their
     ///     nature; an empty body is `.length(0)`. For a response to `HEAD`, the framing the body would have.
     ///     1xx and 204 announce nothing, whatever the framing (RFC 9110 §8.6, RFC 9112 §6.1).
+    ///   - contentType: What the body is, unless a field says it, or there is no body.
     ///   - connection: What to say in `Connection`, besides what the fields say.
     ///   - additionalLines: Complete field lines, known to be valid, to send after the others: a cached `Date`.
     ///   - output: Unchanged if this throws.
     package static func appendResponseHead(
         _ response: HTTPResponse,
         framing: HTTPBodyFraming,
+        contentType: HTTPContentTypeLine? = nil,
         connection: HTTPConnectionOption = .unstated,
         additionalLines: [UInt8] = [],
         to output: inout [UInt8]
@@ -104,7 +112,9 @@ package enum HTTPEncoder {
         let code = response.status.code
         guard (100...999).contains(code) else { throw HTTPEncodingError(.invalidStatusCode) }
         let phrase = response.status.reasonPhrase
-        if let offset = firstNonFieldValue(phrase) { throw HTTPEncodingError(.invalidReasonPhrase, offset: offset) }
+        if !response.status.hasUsualPhrase, let offset = firstNonFieldValue(phrase) {
+            throw HTTPEncodingError(.invalidReasonPhrase, offset: offset)
+        }
         let framing = code < 200 || code == 204 ? .none : framing
         let sent = try FramingFields(
             checking: response.headerFields,
@@ -112,7 +122,8 @@ package enum HTTPEncoder {
             mayDescribeAbsentBody: code == 304
         )
 
-        let lines = Lines(response.headerFields, sent, framing, connection, additionalLines)
+        let type = framing == .none ? nil : contentType
+        let lines = try Lines(response.headerFields, sent, framing, type, connection, additionalLines)
         ByteWriter.append(atMost: phrase.utf8.count + lines.room + 32, to: &output) { writer in
             writer.write("HTTP/1.1 ")
             writer.write(decimal: code)
@@ -124,9 +135,10 @@ package enum HTTPEncoder {
     }
 }
 
-/// What follows the start line: the fields of the user, those of the framing and the connection, and the empty line.
+/// What follows the start line: the fields of the user, those of the body, the framing and the connection, and the empty line.
 private struct Lines {
     private let fields: HTTPFields
+    private let contentType: HTTPContentTypeLine?
     private let framing: HTTPBodyFraming
     private let connection: HTTPConnectionOption
     private let additional: [UInt8]
@@ -135,21 +147,25 @@ private struct Lines {
         _ fields: HTTPFields,
         _ sent: FramingFields,
         _ framing: HTTPBodyFraming,
+        _ contentType: HTTPContentTypeLine?,
         _ connection: HTTPConnectionOption,
         _ additional: [UInt8]
-    ) {
+    ) throws(HTTPEncodingError) {
         self.fields = fields
+        self.contentType = sent.hasContentType ? nil : contentType
+        if let error = self.contentType?.fault() { throw error }
         self.framing = sent.hasContentLength || sent.hasTransferEncoding ? .none : framing
         self.connection = connection
         self.additional = additional
     }
 
     /// No fewer octets than `write` writes; the fixed lines have at most 64.
-    var room: Int { fields.byteCount + additional.count + 128 }
+    var room: Int { fields.byteCount + (contentType?.count ?? 0) + additional.count + 128 }
 
     @inline(__always)
     func write(to writer: inout ByteWriter) {
         fields.withBytes { writer.write($0) }
+        contentType?.withBytes { writer.write($0) }
         writer.write(framing)
         switch connection {
         case .unstated: break

@@ -12,6 +12,7 @@ struct OpenSSL: @unchecked Sendable {
     let newContext: @convention(c) (Object?) -> Object?
     let freeContext: @convention(c) (Object?) -> Void
     let controlContext: @convention(c) (Object?, Int32, Int, Pointer?) -> Int
+    let setContextCallback: @convention(c) (Object?, Int32, (@convention(c) () -> Void)?) -> Int
     let setContextOptions: @convention(c) (Object?, UInt64) -> UInt64
     let setVerify: @convention(c) (Object?, Int32, Pointer?) -> Void
     let setDefaultVerifyPaths: @convention(c) (Object?) -> Int32
@@ -33,6 +34,8 @@ struct OpenSSL: @unchecked Sendable {
             Object?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, UnsafeMutablePointer<UInt8>?,
             UnsafePointer<UInt8>?, UInt32, Pointer?
         ) -> Int32
+
+    typealias ServerNameSelection = @convention(c) (Object?, UnsafeMutablePointer<Int32>?, Pointer?) -> Int32
 
     // Connections
     let new: @convention(c) (Object?) -> Object?
@@ -59,12 +62,26 @@ struct OpenSSL: @unchecked Sendable {
     let selectedProtocol:
         @convention(c) (Object?, UnsafeMutablePointer<UnsafePointer<UInt8>?>, UnsafeMutablePointer<UInt32>) -> Void
     let version: @convention(c) (Object?) -> UnsafePointer<CChar>?
+    let serverName: @convention(c) (Object?, Int32) -> UnsafePointer<CChar>?
     let setSession: @convention(c) (Object?, Object?) -> Int32
     let sessionWasReused: @convention(c) (Object?) -> Int32
     let freeSession: @convention(c) (Object?) -> Void
 
+    // Certificates
+    let peerCertificate: @convention(c) (Object?) -> Object?
+    let freeCertificate: @convention(c) (Object?) -> Void
+    let encodeCertificate: @convention(c) (Object?, UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?) -> Int32
+    let digestCertificate:
+        @convention(c) (Object?, Object?, UnsafeMutablePointer<UInt8>, UnsafeMutablePointer<UInt32>) -> Int32
+    let sha256: @convention(c) () -> Object?
+    let subject: @convention(c) (Object?) -> Object?
+    let printName: @convention(c) (Object?, Object?, Int32, UInt) -> Int32
+    /// EVP_MAX_MD_SIZE
+    static let maximumDigest = 64
+
     // Memory channels and errors
     let newChannel: @convention(c) (Object?) -> Object?
+    let freeChannel: @convention(c) (Object?) -> Int32
     let memoryChannel: @convention(c) () -> Object?
     let readChannel: @convention(c) (Object?, Pointer, Int32) -> Int32
     let writeChannel: @convention(c) (Object?, UnsafeRawPointer, Int32) -> Int32
@@ -97,6 +114,7 @@ struct OpenSSL: @unchecked Sendable {
         newContext = try library.function("SSL_CTX_new")
         freeContext = try library.function("SSL_CTX_free")
         controlContext = try library.function("SSL_CTX_ctrl")
+        setContextCallback = try library.function("SSL_CTX_callback_ctrl")
         setContextOptions = try library.function("SSL_CTX_set_options")
         setVerify = try library.function("SSL_CTX_set_verify")
         setDefaultVerifyPaths = try library.function("SSL_CTX_set_default_verify_paths")
@@ -132,10 +150,19 @@ struct OpenSSL: @unchecked Sendable {
         verifyErrorText = try library.function("X509_verify_cert_error_string")
         selectedProtocol = try library.function("SSL_get0_alpn_selected")
         version = try library.function("SSL_get_version")
+        serverName = try library.function("SSL_get_servername")
         setSession = try library.function("SSL_set_session")
         sessionWasReused = try library.function("SSL_session_reused")
         freeSession = try library.function("SSL_SESSION_free")
+        peerCertificate = try library.function("SSL_get1_peer_certificate")
+        freeCertificate = try library.function("X509_free")
+        encodeCertificate = try library.function("i2d_X509")
+        digestCertificate = try library.function("X509_digest")
+        sha256 = try library.function("EVP_sha256")
+        subject = try library.function("X509_get_subject_name")
+        printName = try library.function("X509_NAME_print_ex")
         newChannel = try library.function("BIO_new")
+        freeChannel = try library.function("BIO_free")
         memoryChannel = try library.function("BIO_s_mem")
         readChannel = try library.function("BIO_read")
         writeChannel = try library.function("BIO_write")

@@ -13,7 +13,7 @@ package import LeatReactor
 ///
 /// Confined to its loop.
 package final class TLSChannel: @unchecked Sendable {
-    private let openSSL: OpenSSL
+    let openSSL: OpenSSL
     private let context: TLSContext
     private let socket: Socket
     private let connection: OpaquePointer
@@ -119,6 +119,21 @@ package final class TLSChannel: @unchecked Sendable {
         var count: UInt32 = 0
         openSSL.selectedProtocol(connection, &name, &count)
         return name.map { String(decoding: UnsafeBufferPointer(start: $0, count: Int(count)), as: UTF8.self) }
+    }
+
+    /// The host that the client asked for; nil for none.
+    var serverName: String? {
+        // TLSEXT_NAMETYPE_host_name
+        openSSL.serverName(connection, 0).map { String(cString: $0) }
+    }
+
+    var isServer: Bool { context.role == .server }
+
+    /// Calls `body` with the certificate that the peer has shown; nil if it has shown none.
+    func withPeerCertificate<R>(_ body: (OpaquePointer) -> R?) -> R? {
+        guard let certificate = openSSL.peerCertificate(connection) else { return nil }
+        defer { openSSL.freeCertificate(certificate) }
+        return body(certificate)
     }
 
     /// Whether something was received that has not been read.

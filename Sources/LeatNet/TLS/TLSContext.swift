@@ -41,7 +41,12 @@ package final class TLSContext {
         try setTrust(configuration)
         try setCertificate(configuration)
         setProtocols()
-        if role == .client { rememberSessions() } else { _ = openSSL.setSessionIDContext(pointer, [1], 1) }
+        if role == .client {
+            rememberSessions()
+        } else {
+            _ = openSSL.setSessionIDContext(pointer, [1], 1)
+            acceptServerNames()
+        }
     }
 
     deinit {
@@ -111,6 +116,16 @@ package final class TLSContext {
             return 2
         }
         openSSL.setProtocolSelection(pointer, selection, nil)
+    }
+
+    // MARK: The host that a client asks for (SNI, RFC 6066 §3)
+
+    /// There is one certificate for all names. A name that is not accepted is forgotten when a session of TLS 1.2 is resumed.
+    private func acceptServerNames() {
+        // SSL_TLSEXT_ERR_OK
+        let accept: OpenSSL.ServerNameSelection = { _, _, _ in 0 }
+        // SSL_CTX_set_tlsext_servername_callback: the real type of the callback depends on the command.
+        _ = openSSL.setContextCallback(pointer, 53, unsafeBitCast(accept, to: (@convention(c) () -> Void).self))
     }
 
     // MARK: Sessions

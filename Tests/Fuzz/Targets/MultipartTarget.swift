@@ -46,7 +46,7 @@ extension FuzzTarget {
             let http = HTTPConnection(socket: socket, role: .response, limits: HTTPLimits())
             let times = ExchangeTimes(began: http.loop.now, readTimeout: 1_000_000_000)
             let writer = HTTPBodyWriter(http, framing: .length(form.length!), times)
-            guard case .stream(_, let produce) = form.body.content else { throw FuzzFailure(description: "no stream") }
+            guard case .stream(let produce) = form.body.content else { throw FuzzFailure(description: "no stream") }
             try await produce(writer)
             try await writer.finish()
             http.close()

@@ -11,6 +11,8 @@ final class OriginPool: @unchecked Sendable {
     let authority: String
     /// The field lines of a request that has no fields of its own: `Host` and the client's defaults.
     let plainLines: [UInt8]
+    /// Whether those say what bodies are.
+    let plainLinesHaveContentType: Bool
     /// Idle connections, the longest idle first. Taken from the end: the most recently used is the most likely alive.
     @exclusivity(unchecked) var idle: [PooledConnection] = []
     /// Connections that exist or are being made.
@@ -34,6 +36,7 @@ final class OriginPool: @unchecked Sendable {
         port = url.port
         authority = url.authority
         plainLines = Array("Host: \(url.authority)\r\n".utf8) + defaultFields.withBytes { Array($0) }
+        plainLinesHaveContentType = defaultFields.contains(.contentType)
     }
 }
 

@@ -45,8 +45,8 @@ public struct MultipartForm: Sendable {
     ///   - body: Text, bytes, a file or a stream. A stream that has a length must keep to it, or sending fails with `.bodyLength`.
     ///   - name: The name of the field. Names may repeat.
     ///   - filename: What the form calls the file; nil for a field.
-    ///   - contentType: A media type such as `image/png` (RFC 9110 §8.3.1). By default `application/octet-stream` for a file,
-    ///     and for a field none, which stands for text.
+    ///   - contentType: A media type such as `image/png` (RFC 9110 §8.3.1). By default a file has the type of its body, or
+    ///     `application/octet-stream` if that has none; a field has none, which stands for text.
     /// - Throws: ``HTTPError`` of kind `.invalidRequest` if `name` or `filename` contains a control character other than
     ///   tab, CR and LF, if `contentType` is not a media type, or if the form becomes longer than `Int.max`.
     public mutating func append(
@@ -57,7 +57,7 @@ public struct MultipartForm: Sendable {
     ) throws(HTTPError) {
         var head = "--\(boundary)\r\nContent-Disposition: form-data; name=\"\(try Self.escaped(name))\""
         if let filename { head += "; filename=\"\(try Self.escaped(filename))\"" }
-        if let contentType = contentType ?? filename.map({ _ in "application/octet-stream" }) {
+        if let contentType = contentType ?? filename.map({ _ in body.contentType ?? "application/octet-stream" }) {
             guard let type = HTTPMediaType(contentType) else {
                 throw HTTPError(.invalidRequest, "the content type of a part of a form is not a media type")
             }
@@ -80,7 +80,8 @@ public struct MultipartForm: Sendable {
     ///
     /// - Parameters:
     ///   - filename: What the form calls it; by default the last part of the path.
-    ///   - contentType: A media type such as `image/png`; by default `application/octet-stream`.
+    ///   - contentType: A media type such as `image/png`. By default the one that the end of the path says, or
+    ///     `application/octet-stream` if that says none.
     public mutating func appendFile(
         at path: String,
         name: String,
@@ -109,10 +110,10 @@ public struct MultipartForm: Sendable {
 
     // MARK: Sending
 
-    /// The form as a body, to be sent with ``contentType``. It can be sent again if that is true of all its parts: files are
-    /// opened anew.
+    /// The form as a body of type ``contentType``. It can be sent again if that is true of all its parts: files are opened anew.
     public var body: HTTPBody {
-        .stream(length: length, isReplayable: parts.allSatisfy(\.body.isReplayable)) { [parts, end] writer in
+        let isReplayable = parts.allSatisfy(\.body.isReplayable)
+        return .stream(length: length, contentType: contentType, isReplayable: isReplayable) { [parts, end] writer in
             // Heads and short parts go out together.
             var pending: [UInt8] = []
             for part in parts {

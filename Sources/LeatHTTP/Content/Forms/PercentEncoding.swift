@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Percent-encoding of text in URLs (RFC 3986 §2.1).
 package enum PercentEncoding {
     /// The letters, digits and marks that need no encoding anywhere (§2.3).
@@ -28,20 +30,48 @@ package enum PercentEncoding {
         return encoded
     }
 
+    /// Whether each `%` is followed by two hexadecimal digits.
+    static func isWellFormed(_ encoded: UnsafeRawBufferPointer) -> Bool {
+        guard let start = encoded.baseAddress else { return true }
+        var position = 0
+        while let found = memchr(start + position, Int32(UInt8(ascii: "%")), encoded.count - position) {
+            let percent = UnsafeRawPointer(found) - start
+            guard percent + 2 < encoded.count, ASCII.hexValue(encoded[percent + 1]) != nil,
+                ASCII.hexValue(encoded[percent + 2]) != nil
+            else { return false }
+            position = percent + 3
+        }
+        return true
+    }
+
     /// The text that was encoded; nil if a `%` is not followed by two hexadecimal digits.
     static func decode(_ encoded: ArraySlice<UInt8>) -> String? {
-        var bytes: [UInt8] = []
-        var rest = encoded
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let high = rest.popFirst().flatMap(ASCII.hexValue), let low = rest.popFirst().flatMap(ASCII.hexValue)
-            else { return nil }
-            bytes.append(high << 4 | low)
+        encoded.withUnsafeBytes { isWellFormed($0) ? decode($0) : nil }
+    }
+
+    /// The text that was encoded, ill-formed UTF-8 replaced with U+FFFD; in a form, `+` stands for a space. A `%` that is not
+    /// followed by two hexadecimal digits stands for itself. O(n).
+    static func decode(_ encoded: UnsafeRawBufferPointer, plusAsSpace: Bool = false) -> String {
+        guard encoded.contains(where: { $0 == UInt8(ascii: "%") || plusAsSpace && $0 == UInt8(ascii: "+") }) else {
+            return String(decoding: encoded, as: UTF8.self)
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return withUnsafeTemporaryAllocation(byteCount: encoded.count, alignment: 1) { decoded in
+            var (position, count) = (0, 0)
+            while position < encoded.count {
+                let byte = encoded[position]
+                if byte == UInt8(ascii: "%"), position + 2 < encoded.count,
+                    let high = ASCII.hexValue(encoded[position + 1]), let low = ASCII.hexValue(encoded[position + 2])
+                {
+                    decoded[count] = high << 4 | low
+                    position += 3
+                } else {
+                    decoded[count] = byte == UInt8(ascii: "+") && plusAsSpace ? ASCII.space : byte
+                    position += 1
+                }
+                count += 1
+            }
+            return String(decoding: UnsafeRawBufferPointer(rebasing: decoded[..<count]), as: UTF8.self)
+        }
     }
 }
 
@@ -64,15 +94,13 @@ extension HTTPURL {
 }
 
 extension HTTPBody {
-    /// A form as browsers send it: `application/x-www-form-urlencoded`. Set that as the `Content-Type`, or use
-    /// ``HTTPClient/post(_:form:headerFields:)``.
+    /// A form as browsers send it, as `application/x-www-form-urlencoded`; see also ``HTTPClient/post(_:form:headerFields:)``.
     public static func form(_ fields: [(name: String, value: String)]) -> HTTPBody {
-        .text(
-            fields.map { field in
-                "\(PercentEncoding.encode(field.name, spaceAsPlus: true))="
-                    + PercentEncoding.encode(field.value, spaceAsPlus: true)
-            }.joined(separator: "&")
-        )
+        let text = fields.map { field in
+            "\(PercentEncoding.encode(field.name, spaceAsPlus: true))="
+                + PercentEncoding.encode(field.value, spaceAsPlus: true)
+        }.joined(separator: "&")
+        return .bytes(Array(text.utf8), .form)
     }
 }
 

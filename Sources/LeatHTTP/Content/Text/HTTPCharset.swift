@@ -113,7 +113,11 @@ extension HTTPClientResponse {
     /// Throws ``HTTPError`` of kind `.unknownCharset` if `Content-Type` decides and names one that is not known.
     public func text(charset: HTTPCharset? = nil) throws(HTTPError) -> String {
         if let charset { return charset.decode(body) }
-        return (try headerFields.charset() ?? .utf8).decode(body)
+        do throws(HTTPError) {
+            return (try headerFields.charset() ?? .utf8).decode(body)
+        } catch {
+            throw error.asUpstream
+        }
     }
 }
 
