@@ -39,10 +39,12 @@ let package = Package(
         .target(name: "LeatLoop", dependencies: ["CLinux", "LeatReactor"], swiftSettings: settings),
         // Addresses, name resolution, TCP.
         .target(name: "LeatNet", dependencies: ["CLinux", "LeatReactor", "LeatLoop"], swiftSettings: settings),
+        // Searching bytes sixteen at a time.
+        .target(name: "CBytes"),
         // Messages, parser, client, server.
         .target(
             name: "LeatHTTP",
-            dependencies: ["CLinux", "LeatReactor", "LeatLoop", "LeatNet"],
+            dependencies: ["CBytes", "CLinux", "LeatReactor", "LeatLoop", "LeatNet"],
             swiftSettings: settings
         ),
         // What users import.

@@ -4,10 +4,13 @@ public import LeatReactor
 extension EventLoop {
     /// How a loop behaves. Every limit has a default.
     public struct Configuration: Sendable {
-        /// Jobs between two looks at the descriptors and timers, at most. Default 256.
+        /// The most jobs that run between two polls. Default 256.
         public var maximumJobsPerTurn = 256
-        /// Operations on sockets that one job may do without waiting before it must yield. Default 128.
+        /// The most operations on sockets that one job does without waiting before it yields. A request that a server
+        /// answers is one operation. Default 128.
         public var maximumOperationsPerJob = 128
+        /// The most such operations that all jobs together do between two polls. Default 1,024.
+        public var maximumOperationsPerTurn = 1_024
         /// Threads for ``EventLoop/offload(_:)``, started when first needed. Default 4.
         public var offloadThreads = 4
         /// Where time comes from. Tests supply a ``ManualClock``.

@@ -20,7 +20,7 @@ extension EventLoop {
     /// Throws what `body` throws, or ``LoopStopped`` if ``stop()`` was called first.
     public func run<T: Sendable>(_ body: sending @escaping () async throws -> T) throws -> T {
         let outcome = Outcome<T>()
-        Task(executorPreference: preference) {
+        startTask {
             do { outcome.result = .success(try await body()) } catch { outcome.result = .failure(error) }
         }
         drive { outcome.result != nil }

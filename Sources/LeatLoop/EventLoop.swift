@@ -16,9 +16,6 @@ public final class EventLoop: @unchecked Sendable {
     package let reactor: Reactor
     /// Every wait that is going on, for introspection and for the end of the loop.
     package let waits = WaitRegistry()
-    private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
-    /// Whose bytes are in ``scratch``.
-    @exclusivity(unchecked) private var scratchUser: Unmanaged<LoopConnection>?
     private let core: JobCore
     private let executor: LoopTaskExecutor
     /// The identity under which jobs of the main actor run; nil in an embedded loop, which has none.
@@ -26,7 +23,8 @@ public final class EventLoop: @unchecked Sendable {
     private let slowJobs: SlowJobDetector?
     package let offloading: Offloading
 
-    @exclusivity(unchecked) var pendingWrites = PendingWrites()
+    /// What the layer above does at the end of a turn; nil until it is first used.
+    @exclusivity(unchecked) private var turnEndIfAny: TurnEnd?
 
     /// How many ``withDeadline(_:_:)`` are going on.
     @exclusivity(unchecked) var deadlineScopes = 0
@@ -35,7 +33,10 @@ public final class EventLoop: @unchecked Sendable {
     @exclusivity(unchecked) private var stopRequested = false
     @exclusivity(unchecked) private var jobs: UInt64 = 0
     @exclusivity(unchecked) private var turns: UInt64 = 0
-    @exclusivity(unchecked) private var leafBudget = 0
+    /// Operations that the job that runs now may still do without waiting.
+    @exclusivity(unchecked) private var jobBudget = 0
+    /// Operations that all jobs together may still do before the next poll.
+    @exclusivity(unchecked) private var turnBudget = 0
     private let forks = clinux_fork_count()
 
     /// Makes a loop that nothing drives yet. Throws ``SystemError`` if the kernel gives no descriptors.
@@ -49,10 +50,7 @@ public final class EventLoop: @unchecked Sendable {
         core.belongs(to: self)
     }
 
-    deinit {
-        scratch.deallocate()
-        dropUnrunWork()
-    }
+    deinit { dropUnrunWork() }
 
     /// Jobs of Swift tasks that never ran are lost with the loop; work of our own is released.
     func dropUnrunWork() {
@@ -110,6 +108,10 @@ public final class EventLoop: @unchecked Sendable {
     /// The time of the current turn: one reading of the clock that everything in the turn shares.
     public var now: LoopInstant { reactor.now }
 
+    /// Whether an I/O deadline has passed, and everything that had arrived by then has been delivered.
+    @inline(__always)
+    package func hasPassed(_ deadline: LoopInstant) -> Bool { deadline <= reactor.previousTurnTime }
+
     // MARK: Running
 
     /// Runs turns until `isDone` says so or ``stop()`` was called.
@@ -129,7 +131,7 @@ public final class EventLoop: @unchecked Sendable {
         }
         while true {
             runReadyJobs()
-            pendingWrites.perform()
+            if let turnEndIfAny { turnEndIfAny.turnEnds() }
             if stopRequested || isDone() { return }
             core.takeInbox()
             reactor.turn(mayWait: core.ready.isEmpty)
@@ -137,14 +139,15 @@ public final class EventLoop: @unchecked Sendable {
         }
     }
 
-    /// Runs what is ready, but no more than a bounded number of jobs: a job that makes another ready, and so on for
-    /// ever, cannot keep the loop from looking at its descriptors and timers.
+    /// Runs what is ready, but no more than a bounded number of jobs and operations: a job that makes another ready, and
+    /// so on for ever, cannot keep the loop from its descriptors and timers, and neither can sockets that are always ready.
     private func runReadyJobs() {
         let task = executor.asUnownedTaskExecutor()
         var budget = configuration.maximumJobsPerTurn
-        while budget > 0, let job = core.ready.popFirst() {
+        turnBudget = configuration.maximumOperationsPerTurn
+        while budget > 0, turnBudget > 0, let job = core.ready.popFirst() {
             budget -= 1
-            leafBudget = configuration.maximumOperationsPerJob
+            jobBudget = configuration.maximumOperationsPerJob
             if let slowJobs {
                 slowJobs.time(clock: reactor.clock) { run(job, as: task) }
             } else {
@@ -181,30 +184,35 @@ public final class EventLoop: @unchecked Sendable {
         if core.isOnLoop { work() } else { enqueue(ScheduledWork(loop: self, work)) }
     }
 
-    /// Where a read lands before anyone knows how much it brings: one buffer for all connections of the loop, so that an idle
-    /// one needs none. Whoever has bytes in it is told to save them first.
+    /// What the layer above does at the end of each turn. `make` is called the first time.
     @inline(__always)
-    package func scratch(for connection: LoopConnection) -> UnsafeMutableRawBufferPointer {
-        scratchUser?._withUnsafeGuaranteedRef { $0.leaveScratch() }
-        scratchUser = .passUnretained(connection)
-        return scratch
+    package func turnEnd(_ make: () -> TurnEnd) -> TurnEnd {
+        if let turnEndIfAny { return turnEndIfAny }
+        let made = make()
+        turnEndIfAny = made
+        return made
     }
 
-    /// To be called before a connection is freed.
-    package func forget(_ connection: LoopConnection) {
-        pendingWrites.remove(connection)
-        if scratchUser?.toOpaque() == Unmanaged.passUnretained(connection).toOpaque() { scratchUser = nil }
+    /// Starts a task on this loop. In a process that lives on the loop it states no preference: even a nil one would cost
+    /// a mutex at each switch.
+    @discardableResult
+    package func startTask(_ body: sending @escaping @isolated(any) () async -> Void) -> Task<Void, Never> {
+        guard let preference else { return Task(operation: body) }
+        return Task(executorPreference: preference, operation: body)
     }
 
     func enqueue(_ work: ScheduledWork) {
         core.enqueue(.work(.passRetained(work)))
     }
 
-    /// Accounts for an operation that succeeded without waiting. Returns false once the job has had its share: it must
-    /// then yield before it goes on, or a socket that is always ready would keep its task, and the loop, for ever.
+    /// Accounts for an operation that succeeded without waiting, or for a request that a server answers. Returns false
+    /// once the job, or the turn, has had its share: the caller must then yield before it goes on, or a socket that is
+    /// always ready would keep its task, and the loop, for ever.
+    @inline(__always)
     package func spendBudget() -> Bool {
-        leafBudget &-= 1
-        return leafBudget >= 0
+        jobBudget &-= 1
+        turnBudget &-= 1
+        return jobBudget | turnBudget >= 0
     }
 
     /// A wait begins: it is listed, its timer set, and debug mode told where its job ended up.

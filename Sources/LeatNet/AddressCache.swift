@@ -59,7 +59,7 @@ package final class AddressCache: @unchecked Sendable {
         let entry = Entry()
         makeRoom()
         entries[host] = entry
-        Task(executorPreference: loop.preference) { await self.lookUp(host, entry) }
+        loop.startTask { await self.lookUp(host, entry) }
         return entry
     }
 

@@ -1,28 +1,36 @@
 import CLinux
 import Glibc
 package import LeatLoop
-package import LeatReactor
+public import LeatReactor
 
 /// A non-blocking socket on a loop, with what epoll last said about it.
 ///
 /// Edge-triggered readiness works like a flag that the kernel sets and only we clear. It is set by an event, and cleared
 /// by a call that answered EAGAIN or took less than it could have: the kernel will then tell of the next change. The
 /// call is always tried before waiting, so a transfer that need not wait does not.
-package final class Socket: PollSource, @unchecked Sendable {
-    package let loop: EventLoop
-    @exclusivity(unchecked) private var isReadable: Bool
-    @exclusivity(unchecked) private var isWritable: Bool
+///
+/// Open for Leat's own modules only: nothing of it can be used, or made, outside.
+///
+/// A socket holds no buffer, and no place to wait until a task first waits: a server's idle connection is one of these, with
+/// a few words more (`ServerPeer`).
+open class Socket: PollSource, @unchecked Sendable {
+    package final let loop: EventLoop
+    @exclusivity(unchecked) private final var isReadable: Bool
+    @exclusivity(unchecked) private final var isWritable: Bool
     /// The peer's end of the stream has been seen: no further edge will come, so the flag for reading stays set.
-    @exclusivity(unchecked) private var sawHangup = false
-    @exclusivity(unchecked) private var closed = false
-    package var isClosed: Bool { closed }
-    package let readSpot: ParkingSpot
-    /// Made when a write first has to wait; most sockets never do.
-    @exclusivity(unchecked) private var writeSpotIfAny: ParkingSpot?
+    @exclusivity(unchecked) private final var sawHangup = false
+    @exclusivity(unchecked) private final var closed = false
+    package final var isClosed: Bool { closed }
     /// Whether a task that waits to write is also woken by what arrives.
-    @exclusivity(unchecked) package var readabilityWakesWriter = false
+    @exclusivity(unchecked) package final var readabilityWakesWriter = false
     /// Set by ``cancelWaits()``: every wait ends at once.
-    @exclusivity(unchecked) private var isCancelled = false
+    @exclusivity(unchecked) private final var isCancelled = false
+    // Made when a task first has to wait.
+    @exclusivity(unchecked) private final var readSpotIfAny: ParkingSpot?
+    @exclusivity(unchecked) private final var writeSpotIfAny: ParkingSpot?
+    /// The connection with output that the kernel did not take: it is flushed when the socket becomes writable. Unowned: it
+    /// takes itself out before it goes.
+    @exclusivity(unchecked) package final var blockedConnection: Unmanaged<BufferedConnection>?
 
     /// Takes a descriptor over and registers it; it is closed if that fails. `isReady` says whether a first call is
     /// worth trying before any event.
@@ -30,7 +38,6 @@ package final class Socket: PollSource, @unchecked Sendable {
         self.loop = loop
         isReadable = isReady
         isWritable = isReady
-        readSpot = ParkingSpot(loop: loop)
         super.init(descriptor: descriptor)
         do {
             try loop.reactor.poller.add(self)
@@ -41,14 +48,26 @@ package final class Socket: PollSource, @unchecked Sendable {
         }
     }
 
-    /// Makes an unconnected TCP socket.
+    /// Makes an unconnected stream socket.
     package static func make(family: Int32, loop: EventLoop) throws(SystemError) -> Socket {
-        let result = SystemCalls.socket(family: family, type: Int32(SOCK_STREAM.rawValue))
-        guard result >= 0 else { throw SystemError(code: Int32(-result), operation: "socket") }
-        return try Socket(descriptor: Int32(result), loop: loop, isReady: false)
+        try Socket(descriptor: try openDescriptor(family: family), loop: loop, isReady: false)
     }
 
-    package var writeSpot: ParkingSpot {
+    /// socket(2), for a stream.
+    static func openDescriptor(family: Int32) throws(SystemError) -> Int32 {
+        let result = SystemCalls.socket(family: family, type: Int32(SOCK_STREAM.rawValue))
+        guard result >= 0 else { throw SystemError(code: Int32(-result), operation: "socket") }
+        return Int32(result)
+    }
+
+    package final var readSpot: ParkingSpot {
+        if let spot = readSpotIfAny { return spot }
+        let spot = ParkingSpot(loop: loop)
+        readSpotIfAny = spot
+        return spot
+    }
+
+    package final var writeSpot: ParkingSpot {
         if let spot = writeSpotIfAny { return spot }
         let spot = ParkingSpot(loop: loop)
         writeSpotIfAny = spot
@@ -57,34 +76,37 @@ package final class Socket: PollSource, @unchecked Sendable {
 
     // MARK: Readiness
 
-    override package func becameReady(_ readiness: Readiness) {
+    override open func becameReady(_ readiness: Readiness) {
         if readiness.contains(.hangup) { sawHangup = true }
         if readiness.contains(.readable) {
             isReadable = true
-            readSpot.wake(.ready)
+            readSpotIfAny?.wake(.ready)
             if readabilityWakesWriter { writeSpotIfAny?.wake(.ready) }
         }
         // Whoever waits to write does so because it was not writable.
         if readiness.contains(.writable), !isWritable {
             isWritable = true
             writeSpotIfAny?.wake(.ready)
+            if let blockedConnection {
+                blockedConnection._withUnsafeGuaranteedRef { $0.buffers.scheduleFlush($0) }
+            }
         }
     }
 
     /// A send has failed: a read may say more, and is to be tried without waiting for an event.
-    package func expectInput() {
+    package final func expectInput() {
         isReadable = true
-        readSpot.wake(.ready)
+        readSpotIfAny?.wake(.ready)
     }
 
     /// Whether a read would find something: bytes, the end of the stream or an error.
-    package var mayBeReadable: Bool { isReadable || sawHangup }
+    package final var mayBeReadable: Bool { isReadable || sawHangup }
 
     // MARK: Calls that do not wait
 
     /// recv(2): bytes read, 0 at the end of the stream, or `-errno`, with -EAGAIN for "wait first".
     @inline(__always)
-    package func tryReceive(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+    package final func tryReceive(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         guard isReadable else { return -Int(EAGAIN) }
         let result = SystemCalls.receive(descriptor, into: buffer)
         if result == -Int(EAGAIN) {
@@ -98,7 +120,7 @@ package final class Socket: PollSource, @unchecked Sendable {
 
     /// send(2): bytes sent or `-errno`, with -EAGAIN for "wait first".
     @inline(__always)
-    package func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
+    package final func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard isWritable else { return -Int(EAGAIN) }
         let result = SystemCalls.send(descriptor, bytes)
         if result == -Int(EAGAIN) || (result >= 0 && result < bytes.count) { isWritable = false }
@@ -106,7 +128,7 @@ package final class Socket: PollSource, @unchecked Sendable {
     }
 
     /// accept4(2): a descriptor or `-errno`.
-    package func tryAccept() -> (result: Int, address: SocketAddress?) {
+    package final func tryAccept() -> (result: Int, address: SocketAddress?) {
         guard isReadable else { return (-Int(EAGAIN), nil) }
         let accepted = SocketAddress.filled { SystemCalls.accept(descriptor, $0, $1) }
         if accepted.result == -Int(EAGAIN) { isReadable = false }
@@ -117,14 +139,14 @@ package final class Socket: PollSource, @unchecked Sendable {
 
     /// Why a wait for reading would end at once; nil if it would not.
     @inline(__always)
-    package var readableNow: Wake? {
+    package final var readableNow: Wake? {
         if isCancelled { return .cancelled }
         return isReadable || isClosed ? .ready : nil
     }
 
     /// Waits until a read is worth trying. The caller looks after cancellation: by ``cancelWaits()``, or by passing
     /// `cancellably`, whose handler costs about as much as a wait.
-    package func waitReadable(
+    package final func waitReadable(
         _ reason: WaitReason? = nil,
         until deadline: LoopInstant = .distantFuture,
         cancellably: Bool = false
@@ -137,7 +159,7 @@ package final class Socket: PollSource, @unchecked Sendable {
     }
 
     /// Waits until a write is worth trying; see ``waitReadable(_:until:cancellably:)``.
-    package func waitWritable(
+    package final func waitWritable(
         _ reason: WaitReason? = nil,
         until deadline: LoopInstant = .distantFuture,
         cancellably: Bool = false
@@ -151,70 +173,74 @@ package final class Socket: PollSource, @unchecked Sendable {
     }
 
     /// Ends the waits with `.cancelled`, now and from now on. The socket's state is then in doubt: it must be closed.
-    package func cancelWaits() {
+    package final func cancelWaits() {
         isCancelled = true
-        readSpot.wake(.cancelled)
+        readSpotIfAny?.wake(.cancelled)
         writeSpotIfAny?.wake(.cancelled)
     }
 
     // MARK: The end
 
     /// shutdown(2) of the sending side: the peer reads an end of stream.
-    package func finishWriting() {
+    package final func finishWriting() {
         if !isClosed { _ = Glibc.shutdown(descriptor, Int32(SHUT_WR)) }
     }
 
     /// Forgets the descriptor in epoll, closes it and wakes whoever waited. Can be called twice.
-    package func close() {
+    package final func close() {
         guard !closed else { return }
         closed = true
+        // From here on the number of the descriptor may be somebody else's.
+        isReadable = false
+        isWritable = false
+        blockedConnection = nil
         loop.reactor.poller.remove(self)
         SystemCalls.close(descriptor)
-        readSpot.disarm()
+        readSpotIfAny?.disarm()
         writeSpotIfAny?.disarm()
-        readSpot.wake(.ready)
+        readSpotIfAny?.wake(.ready)
         writeSpotIfAny?.wake(.ready)
     }
 
     // MARK: Options
 
     /// setsockopt(2) with an `int`.
-    package func setOption(_ level: Int32, _ option: Int32, _ value: Int32) {
+    package final func setOption(_ level: Int32, _ option: Int32, _ value: Int32) {
         var value = value
         _ = setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
     }
 
     /// SO_ERROR, and clears it: how an asynchronous connect ended.
-    package func takeError() -> Int32 {
+    package final func takeError() -> Int32 {
         var code: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
         return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length) == 0 ? code : errno
     }
 
     /// Small writes go out at once (TCP_NODELAY); Leat writes whole messages.
-    package func disableNagle() {
+    package final func disableNagle() {
         setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
     /// SO_LINGER with a time of zero: closing resets the connection.
-    package func discardUnsentOnClose() {
+    package final func discardUnsentOnClose() {
         var value = linger(l_onoff: 1, l_linger: 0)
         _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
     }
 
     /// The kernel probes the peer after a minute of silence, three times (SO_KEEPALIVE, tcp(7)).
-    package func enableKeepAlive() {
+    package final func enableKeepAlive() {
         setOption(SOL_SOCKET, SO_KEEPALIVE, 1)
         setOption(Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60)
         setOption(Int32(IPPROTO_TCP), TCP_KEEPINTVL, 10)
         setOption(Int32(IPPROTO_TCP), TCP_KEEPCNT, 3)
     }
 
-    package var localAddress: SocketAddress? {
+    package final var localAddress: SocketAddress? {
         SocketAddress.filled { Int(getsockname(descriptor, $0, $1)) }.address
     }
 
-    package var remoteAddress: SocketAddress? {
+    package final var remoteAddress: SocketAddress? {
         SocketAddress.filled { Int(getpeername(descriptor, $0, $1)) }.address
     }
 }

@@ -9,7 +9,7 @@ import LeatReactor
 /// does not make it spin: it pauses for 50 ms and goes on, while the connections wait in the backlog. A connection that was
 /// accepted and cannot be watched is closed; there is one a pause at most. Connections that died in the backlog are skipped.
 public final class TCPListener: @unchecked Sendable {
-    private let socket: Socket
+    private let socket: ListeningSocket
     /// The file of a Unix socket that has a path.
     private let file: UnixSocketFile?
     /// Where it listens; the port is the real one, also after binding to port 0.
@@ -21,7 +21,7 @@ public final class TCPListener: @unchecked Sendable {
     /// How long an accept pauses when the process or the machine has run out of something.
     private static let exhaustionPause = Duration.milliseconds(50)
 
-    private init(socket: Socket, file: UnixSocketFile?, localAddress: SocketAddress) {
+    private init(socket: ListeningSocket, file: UnixSocketFile?, localAddress: SocketAddress) {
         self.socket = socket
         self.file = file
         self.localAddress = localAddress
@@ -49,7 +49,11 @@ public final class TCPListener: @unchecked Sendable {
     {
         let operation = "listen on \(address)"
         do {
-            let socket = try Socket.make(family: address.family, loop: .current)
+            let socket = try ListeningSocket(
+                descriptor: try Socket.openDescriptor(family: address.family),
+                loop: .current,
+                isReady: false
+            )
             if !address.isUnix {
                 socket.setOption(SOL_SOCKET, SO_REUSEADDR, 1)
                 if reusePort { socket.setOption(SOL_SOCKET, SO_REUSEPORT, 1) }
@@ -144,5 +148,40 @@ public final class TCPListener: @unchecked Sendable {
                 return nil
             }
         }
+    }
+}
+
+// MARK: - Accepting without a task
+
+extension TCPListener {
+    /// Called on the loop when there may be a connection to accept, instead of the task that waits in ``accept()``. Edge-triggered:
+    /// whoever is called accepts until ``tryAccept()`` says -EAGAIN, or comes back later.
+    package var whenReadable: (() -> Void)? {
+        get { socket.whenReadable }
+        set { socket.whenReadable = newValue }
+    }
+
+    /// Has the next ``tryAccept()`` ask the kernel, whatever epoll said.
+    package func expectConnection() { socket.expectInput() }
+
+    /// accept4(2): a descriptor or `-errno`, and the address of the peer.
+    package func tryAccept() -> (result: Int, address: SocketAddress?) { socket.tryAccept() }
+
+    /// Whether a connection waits to be accepted (poll(2)). accept4(2) does not tell while there is no descriptor left: it looks
+    /// for one first.
+    package var hasConnection: Bool {
+        var entry = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) > 0
+    }
+
+    package var descriptor: Int32 { socket.descriptor }
+}
+
+private final class ListeningSocket: Socket, @unchecked Sendable {
+    @exclusivity(unchecked) var whenReadable: (() -> Void)?
+
+    override func becameReady(_ readiness: Readiness) {
+        super.becameReady(readiness)
+        if readiness.contains(.readable) { whenReadable?() }
     }
 }

@@ -134,9 +134,11 @@ import Testing
     @Test func numbersAreWrittenWithoutStrings() {
         for value in [0, 1, 9, 10, 15, 16, 99, 100, 255, 256, 4095, 4096, 65_535, 1 << 32, Int.max] {
             var output: [UInt8] = []
-            HTTPEncoder.appendDecimal(value, to: &output)
-            output.append(0x20)
-            HTTPEncoder.appendHexadecimal(value, to: &output)
+            output.append(atMost: 48) { writer in
+                writer.write(decimal: value)
+                writer.write(" ")
+                writer.write(hexadecimal: value)
+            }
             #expect(String(decoding: output, as: UTF8.self) == "\(value) \(String(value, radix: 16))")
         }
     }

@@ -31,10 +31,10 @@ struct PendingWriteTests {
                 try await stream.write("done")
                 return received
             }
-            http.output = [UInt8](repeating: 0x61, count: 1 << 20)
+            http.output.append([UInt8](repeating: 0x61, count: 1 << 20))
             http.flushLater()
             #expect(try await http.fill())
-            #expect(!http.hasUnsent)
+            #expect(!http.isBlocked)
             #expect(try await peer.value == 1 << 20)
             http.close()
         }
@@ -51,10 +51,10 @@ struct PendingWriteTests {
                 try await stream.write("enough")
                 return stream
             }
-            http.output = [UInt8](repeating: 0x61, count: 8 << 20)
+            http.output.append([UInt8](repeating: 0x61, count: 8 << 20))
             http.flushLater()
             #expect(try await http.fill(timeout: 5_000_000_000))
-            #expect(http.hasUnsent)
+            #expect(http.isBlocked)
             http.close()
             try await peer.value.close()
         }
@@ -65,7 +65,7 @@ struct PendingWriteTests {
             let listener = try TCPListener.bind(to: .loopback(port: 0))
             var http: HTTPConnection? = try await connection(to: listener)
             let stream = try await listener.accept()
-            http!.output += "GET / HTTP/1.1\r\n\r\n".utf8
+            http!.output.append("GET / HTTP/1.1\r\n\r\n")
             http!.flushLater()
             http!.close()
             http = nil

@@ -30,7 +30,7 @@ struct RefusedUploadTests {
         }
 
         func send(_ text: String) async throws {
-            http.output += text.utf8
+            http.output.append(text)
             try await http.flush(timeout: .max)
         }
 
@@ -215,8 +215,8 @@ struct RefusedUploadTests {
             #expect(try await client.receive().hasSuffix("read 4000000"))
             let sendsBefore = SystemCalls.counts.send
             let upload = Self.head("/refuse", "Content-Length: \(size)") + Self.octets(size)
-            client.http.output += (upload + upload + upload).utf8
-            try #require(client.http.tryFlush())
+            client.http.output.append(upload + upload + upload)
+            try #require(client.http.isFlushed())
             let answers = try await client.receive()
             #expect(answers.split(separator: "HTTP/1.1 ").map { $0.prefix(3) } == ["401", "401", "401"])
             #expect(SystemCalls.counts.send - sendsBefore == 2)

@@ -15,7 +15,6 @@ import Testing
             text(.connectionAccepted(remoteAddress: address), request: nil)
                 == "connection 3: accepted from 127.0.0.1:4711"
         )
-        #expect(text(.connectionAccepted(remoteAddress: nil), request: nil) == "connection 3: accepted")
         #expect(text(.connectionClosed(.idle), request: nil) == "connection 3: closed: no request came in time")
         let lost = NetworkError(code: 104, operation: "recv")
         #expect(text(.connectionClosed(.failed(lost)), request: nil) == "connection 3: closed: \(lost)")

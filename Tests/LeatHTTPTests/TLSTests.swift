@@ -119,7 +119,7 @@ struct TLSTests {
                 #expect(channel.version == "TLSv1.3" && channel.applicationProtocol == "http/1.1")
                 resumed.append(channel.wasResumed)
                 let http = HTTPConnection(socket: socket, tls: channel, role: .response, limits: HTTPLimits())
-                http.output += "GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8
+                http.output.append("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 try await http.flush(timeout: .max)
                 // The ticket comes with the first data.
                 _ = try await http.fill()
@@ -173,7 +173,7 @@ struct TLSTests {
                     let http = try await Self.accept(from: listener, context)
                     _ = try await http.fill()
                     http.discardUnparsed()
-                    http.output += ok.utf8
+                    http.output.append(ok)
                     try await http.flush(timeout: .max)
                     // Reads the next request, and goes.
                     _ = try await http.fill()
@@ -364,7 +364,7 @@ struct TLSTests {
             onLoop {
                 let http = try await Self.accept(from: listener, context)
                 _ = try await http.fill()
-                http.output += "HTTP/1.1 200 OK\r\n\r\nsome of the body".utf8
+                http.output.append("HTTP/1.1 200 OK\r\n\r\nsome of the body")
                 try await http.flush(timeout: .max)
                 if saysFarewell { http.close() } else { http.socket.close() }
             }

@@ -111,11 +111,10 @@ extension ClientExchange {
         to handler: (HTTPResponse, HTTPBodyReader) async throws -> R
     ) async throws -> StreamOutcome<R> {
         while !hasHead {
-            if case .head = try http.tryNext() {
-                _ = try takeHead(http)
-            } else if !(try await http.fill(timeout: patience, deadline: times.deadline)) {
+            guard try await http.receiveHead(timeout: { patience }, deadline: times.deadline) else {
                 throw HTTPError.peerClosed()
             }
+            _ = try takeHead(http)
         }
         let response = HTTPResponse(status: status, headerFields: responseFields)
         let reader = HTTPBodyReader(http, times: times, decoder: decoder)

@@ -24,7 +24,7 @@ extension ClientExchange {
         case .none:
             break
         case .bytes(let bytes) where travelsWithHead(bytes):
-            http.output += bytes
+            http.output.append(bytes)
             times.observation?.note(.requestChunkSent(bytes: bytes.count))
         case .bytes, .stream:
             return false
@@ -89,7 +89,8 @@ extension ClientExchange {
             writer.isRefused = { [unowned self] in try takeEarlyHead() && self.status.code >= 400 }
             defer { writer.invalidate() }
             try await produce(writer)
-            try await writer.finish()
+            try writer.finish()
+            try await http.flush(timeout: times.readTimeout, deadline: times.deadline)
         default:
             break
         }

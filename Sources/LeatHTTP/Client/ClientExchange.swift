@@ -108,7 +108,7 @@ final class ClientExchange {
     /// Whether the request was refused, or taken back, before a byte of it was sent, so that the connection is as it was before.
     /// Nor may anything have come: a server can begin to answer before it is asked.
     func leavesConnectionUntouched() -> Bool {
-        (!hasBegun || http.takeBackWrite()) && !http.sawEnd && http.bytesReceived == receivedBefore
+        (!hasBegun || http.takeBackOutput()) && !http.sawEnd && http.bytesReceived == receivedBefore
             && http.isBetweenMessages
     }
 

@@ -1,4 +1,5 @@
 import LeatLoop
+import LeatNet
 import LeatReactor
 
 extension HTTPClient {
@@ -71,7 +72,7 @@ extension ClientExchange {
             throw HTTPError(.malformed, "the server was asked for \(protocolName), and switched with \(said)")
         }
         // The rest of the request could not be told from the new protocol (RFC 9110 §7.8).
-        guard !isCutShort, !http.hasUnsent else {
+        guard !isCutShort, http.output.isEmpty else {
             throw HTTPError(.malformed, "the server switched to \(protocolName) before it had the whole request")
         }
         return HTTPUpgradedStream(http, writeTimeout: times.readTimeout)

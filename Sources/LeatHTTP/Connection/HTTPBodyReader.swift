@@ -1,4 +1,5 @@
 import LeatLoop
+import LeatNet
 import LeatReactor
 
 /// The body of a message that is being received: read it piece by piece, or collect it under a limit.
@@ -19,12 +20,18 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     /// What more than this many bytes of body are answered with.
     private let maximum: Int
     private var received = 0
+    /// The least that a sender has to send, in bytes a second; 0 for no such limit.
+    private let lowestRate: Int
+    /// How long the sender has been waited for, in nanoseconds.
+    private var waited: Int64 = 0
     /// Whether the peer still waits to be told to send the body; the first read does.
     package private(set) var awaitsContinue: Bool
     /// Whether the body has been read to its end.
     package private(set) var isFinished: Bool
     /// Set when the exchange is over: later reads throw.
     private var isInvalid = false
+    /// Whether reading has failed.
+    private(set) var hasFailed = false
     private var isReading = false
     /// The fields after a chunked body; empty until its end has been read, and for other bodies.
     public private(set) var trailers = HTTPFields()
@@ -39,12 +46,14 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         _ connection: HTTPConnection?,
         times: ExchangeTimes,
         maximum: Int = .max,
+        lowestRate: Int = 0,
         awaitsContinue: Bool = false,
         decoder: ContentDecoder? = nil
     ) {
         self.connection = connection
         self.times = times
         self.maximum = maximum
+        self.lowestRate = lowestRate
         self.decoder = decoder
         self.awaitsContinue = awaitsContinue
         isFinished = connection == nil
@@ -68,8 +77,8 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         do {
             if awaitsContinue {
                 awaitsContinue = false
-                connection.output += "HTTP/1.1 100 Continue\r\n\r\n".utf8
-                try await connection.flush(timeout: times.readTimeout, deadline: times.deadline)
+                connection.output.append(atMost: 25) { $0.write("HTTP/1.1 100 Continue\r\n\r\n") }
+                connection.flushLater()
             }
             if let decoder { return try await nextDecoded(connection, decoder) }
             return try await next(connection)
@@ -81,6 +90,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     /// The body cannot be read on. Returns what the caller is told.
     private func failure(_ error: any Error, _ connection: HTTPConnection) -> any Error {
         isInvalid = true
+        hasFailed = true
         return times.describe(error, in: .read, limit: times.readTimeout, now: connection.loop.now)
     }
 
@@ -88,11 +98,22 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         while true {
             if let piece = try tryNext(connection) { return Array(piece) }
             if isFinished { return nil }
-            if try await connection.fill(timeout: times.readTimeout, deadline: times.deadline) { continue }
+            if try await waitingFor({ try await connection.fill(timeout: $0, deadline: times.deadline) }) { continue }
             guard case .endOfBody = try connection.parser.finish() else { throw HTTPError.peerClosed() }
             isFinished = true
             return nil
         }
+    }
+
+    /// Runs a wait for the sender with the time that it may take, and accounts for it. Each wait ends after the read timeout;
+    /// all together end when the sender is slower than the lowest rate, after a read timeout of grace.
+    private func waitingFor<T>(_ wait: (_ timeout: Int64) async throws -> T) async throws -> T {
+        guard lowestRate > 0, let clock = connection?.loop.clock else { return try await wait(times.readTimeout) }
+        let earned = Duration.nanoseconds(times.readTimeout) + .seconds(received) / lowestRate
+        let began = clock.now
+        let result = try await wait(Swift.min(times.readTimeout, Swift.max(0, earned.clampedNanoseconds &- waited)))
+        waited += began.duration(to: clock.now).clampedNanoseconds
+        return result
     }
 
     private func nextDecoded(_ connection: HTTPConnection, _ decoder: ContentDecoder) async throws -> [UInt8]? {
@@ -134,6 +155,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         while let piece = try await read() {
             guard body.count + piece.count <= maximum else {
                 isInvalid = true
+                hasFailed = true
                 throw HTTPError.bodyTooLarge(limit: maximum)
             }
             if body.isEmpty { body = piece } else { body += piece }
@@ -154,9 +176,10 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
             while connection.awaitsLongBody {
                 try Task.checkCancellation()
                 let before = body.count
-                guard try await connection.fill(&body, timeout: times.readTimeout, deadline: times.deadline) else {
-                    throw HTTPError.peerClosed()
+                let isFilled = try await waitingFor {
+                    try await connection.fill(&body, timeout: $0, deadline: times.deadline)
                 }
+                guard isFilled else { throw HTTPError.peerClosed() }
                 received += body.count - before
                 times.observation?.note(.responseChunkReceived(bytes: body.count - before))
             }
@@ -186,7 +209,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     /// read until now and nobody does, the peer does not wait to be asked for it, and it is not announced to be longer than
     /// `limit`.
     package func canBeDiscarded(upTo limit: Int) -> Bool {
-        guard let connection, !isInvalid, !isReading, !awaitsContinue else { return false }
+        guard let connection, !isInvalid, !isReading, !awaitsContinue else { return isFinished }
         return connection.bodyRest <= limit && connection.parser.phase != .failed
     }
 

@@ -1,9 +1,12 @@
 import LeatLoop
+import LeatNet
 import LeatReactor
 
 /// Where a streamed body is written to; see ``HTTPBody/stream(length:_:)``.
 ///
-/// Each write returns when the kernel has taken the bytes, so a slow peer slows the writer down. Confined to its loop.
+/// What is written is sent at the end of the turn of the loop in which it was written, together with the head if that has not
+/// been sent, or as soon as 64 KiB are buffered. While the peer takes nothing and that much is buffered, a write waits: a slow
+/// peer slows the writer down. ``flush()`` waits until the kernel has everything. Confined to its loop.
 public final class HTTPBodyWriter: @unchecked Sendable {
     private let connection: HTTPConnection
     private let isChunked: Bool
@@ -26,7 +29,7 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         if case .length(let length) = framing { owed = length }
     }
 
-    /// Writes a piece of the body; an empty one does nothing.
+    /// Writes a piece of the body; an empty one does nothing. A piece of more than 16 KiB is sent at once, without a copy.
     ///
     /// Throws ``HTTPError`` (`.bodyLength` if this is more than was announced; `.timeout`; `.invalidRequest` if another task
     /// is writing, or the exchange has ended) or `CancellationError`. A write that fails is the last one: those after it
@@ -45,12 +48,11 @@ public final class HTTPBodyWriter: @unchecked Sendable {
             self.owed = owed - bytes.count
         }
         if isChunked { HTTPEncoder.appendChunkHeader(size: bytes.count, to: &connection.output) }
-        if bytes.count <= Self.copiedSize || isChunked {
-            connection.output += bytes
-            if isChunked { HTTPEncoder.appendChunkEnd(to: &connection.output) }
-            try await send([])
-        } else {
-            try await send(bytes)
+        try await sending {
+            try await connection.sendPiece(bytes, timeout: times.readTimeout, deadline: times.deadline)
+            guard isChunked else { return }
+            HTTPEncoder.appendChunkEnd(to: &connection.output)
+            connection.flushLater()
         }
         times.observation?.note(.requestChunkSent(bytes: bytes.count))
     }
@@ -58,6 +60,12 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     /// Writes the UTF-8 of `text`.
     public func write(_ text: String) async throws {
         try await write(Array(text.utf8))
+    }
+
+    /// Sends what is buffered, and returns when the kernel has all of it. Throws as ``write(_:)-([UInt8])`` does.
+    public func flush() async throws {
+        try checkReadiness()
+        try await sending { try await connection.flush(timeout: times.readTimeout, deadline: times.deadline) }
     }
 
     /// Has these fields sent behind the body (RFC 9110 §6.5), after those of earlier calls: what is known only at the end, such as
@@ -99,20 +107,17 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         }
     }
 
-    /// Up to this size a piece is copied behind the head, to go out in the same system call.
-    private static var copiedSize: Int { 16384 }
-
     private func checkReadiness() throws {
         if let failure { throw failure }
         if isWriting { throw HTTPError(.invalidRequest, "two tasks write one body at once") }
     }
 
-    /// Sends what is in the connection's output, and then `bytes`.
-    private func send(_ bytes: [UInt8]) async throws {
+    /// Runs a step that sends, for one task at a time. If it fails nothing more can be written.
+    private func sending(_ step: () async throws -> Void) async throws {
         isWriting = true
         defer { isWriting = false }
         do {
-            try await connection.send(bytes, timeout: times.readTimeout, deadline: times.deadline)
+            try await step()
         } catch {
             let now = connection.loop.now
             let described = times.describe(error, in: .send, limit: times.readTimeout, now: now)
@@ -121,12 +126,16 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         }
     }
 
-    /// Writes the end of the body. Throws `.bodyLength` if it is shorter than announced.
-    package func finish() async throws {
+    /// Whether a task waits for the peer to take more.
+    var isBeingWritten: Bool { isWriting }
+
+    /// Writes the end of the body, which is sent at the end of the turn. Throws `.bodyLength` if the body is shorter than
+    /// announced.
+    package func finish() throws {
         try checkReadiness()
         try checkNothingIsOwed()
         if isChunked { try HTTPEncoder.appendLastChunk(trailers: trailers, to: &connection.output) }
-        try await send([])
+        if !connection.output.isEmpty { connection.flushLater() }
     }
 
     /// Ends the writer's life with its exchange.

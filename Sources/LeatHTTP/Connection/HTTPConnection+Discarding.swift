@@ -4,7 +4,7 @@ import LeatReactor
 extension HTTPConnection {
     /// Drops what has arrived of the rest of a message, without waiting, until ``bytesReceived`` is `limit`. Returns whether that
     /// was all of it.
-    func discardArrived(until limit: Int) throws -> Bool {
+    final func discardArrived(until limit: Int) throws -> Bool {
         while !(try discardReceived()) {
             guard bytesReceived < limit, !sawEnd, try tryFill() else { return false }
         }
@@ -12,7 +12,7 @@ extension HTTPConnection {
     }
 
     /// As ``discardArrived(until:)``, but waits for it until `deadline`.
-    func discardRest(until limit: Int, deadline: LoopInstant) async throws -> Bool {
+    final func discardRest(until limit: Int, deadline: LoopInstant) async throws -> Bool {
         while !(try discardReceived()) {
             guard bytesReceived < limit, try await fill(deadline: deadline) else { return false }
         }
@@ -20,7 +20,7 @@ extension HTTPConnection {
     }
 
     /// Drops what has been received. Returns whether the message ended with it: nothing of the next is touched.
-    private func discardReceived() throws(HTTPParseError) -> Bool {
+    private final func discardReceived() throws(HTTPParseError) -> Bool {
         while parser.phase != .startLine {
             guard try tryNext() != nil else { return false }
         }

@@ -3,8 +3,8 @@ import LeatLoop
 import LeatNet
 import LeatReactor
 
-/// The way of long bodies that are collected: past the scratch buffer, into the array that the caller gets. It saves a copy of
-/// each octet, and a system call for each 64 KiB.
+/// Long bodies that are collected are received past the scratch buffer, into the array that the caller gets. This saves a copy
+/// of each byte, and a system call for each 64 KiB.
 extension HTTPConnection {
     /// Octets left of a body with a length; 0 if none is being received. Not asked of the parser, which would be copied.
     var bodyRest: Int { parser.phase == .lengthBody ? parser.remaining : 0 }

@@ -27,10 +27,6 @@ public final class HTTPUpgradedStream: @unchecked Sendable {
     init(_ connection: HTTPConnection, writeTimeout: Int64) {
         self.connection = connection
         times = ExchangeTimes(began: connection.loop.now, readTimeout: writeTimeout)
-        // From here on whoever waits does so for a task of the user's, which can be cancelled by itself.
-        connection.waitsCancellably = true
-        // It may be long until something is sent, and that does not go through this buffer.
-        connection.output = []
     }
 
     /// Reads what there is, up to `maximum` bytes (64 KiB by default); nil is the end that the peer has announced. Waits while

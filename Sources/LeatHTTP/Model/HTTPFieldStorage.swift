@@ -14,7 +14,42 @@ final class HTTPFieldStorage: ManagedBuffer<HTTPFieldStorage.Header, HTTPFieldSt
         var byteCount: UInt32 = 0
         let entryCapacity: UInt32
         let byteCapacity: UInt32
+        var traits = Traits()
     }
+
+    /// What a sender has to know of the fields. Noted when they are appended, so that nobody has to look for it in each of them
+    /// when the message is sent.
+    struct Traits: OptionSet {
+        var rawValue: UInt8
+        /// There is a `Date`.
+        static var date: Traits { Traits(rawValue: 1) }
+        /// There is a `Content-Type`.
+        static var contentType: Traits { Traits(rawValue: 2) }
+        /// There are fields about the framing or the connection: Host, Connection, Content-Length, Transfer-Encoding.
+        static var framing: Traits { Traits(rawValue: 4) }
+        /// There are bytes that may not be sent, or fields that nobody has looked at.
+        static var unchecked: Traits { Traits(rawValue: 8) }
+
+        /// What one field adds.
+        static func of(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Traits {
+            guard let start = name.baseAddress, ASCII.isToken(start, name.count),
+                value.baseAddress.flatMap({ ASCII.firstNonFieldValue($0, value.count) }) == nil
+            else { return .unchecked }
+            switch name.count {
+            case 4 where ASCII.equalsIgnoringCase(start, 4, "date"): return .date
+            case 4 where ASCII.equalsIgnoringCase(start, 4, "host"): return .framing
+            case 10 where ASCII.equalsIgnoringCase(start, 10, "connection"): return .framing
+            case 12 where ASCII.equalsIgnoringCase(start, 12, "content-type"): return .contentType
+            case 14 where ASCII.equalsIgnoringCase(start, 14, "content-length"): return .framing
+            case 17 where ASCII.equalsIgnoringCase(start, 17, "transfer-encoding"): return .framing
+            default: return []
+            }
+        }
+    }
+
+    /// A copy of the header, without the check for exclusivity that reading `header` costs.
+    @inline(__always)
+    var counts: Header { withUnsafeMutablePointerToHeader { $0.pointee } }
 
     /// Where one field lies in the octets.
     struct Entry: Sendable {
@@ -37,7 +72,7 @@ final class HTTPFieldStorage: ManagedBuffer<HTTPFieldStorage.Header, HTTPFieldSt
     /// Whether so much fits behind what is there.
     @inline(__always)
     func hasRoom(entries: Int, bytes: Int) -> Bool {
-        let header = header
+        let header = counts
         return Int(header.entryCapacity) - Int(header.entryCount) >= entries
             && Int(header.byteCapacity) - Int(header.byteCount) >= bytes
     }
@@ -45,7 +80,7 @@ final class HTTPFieldStorage: ManagedBuffer<HTTPFieldStorage.Header, HTTPFieldSt
     /// A copy with room for so much more: where there is too little, for twice as much as there was.
     func copy(forMoreEntries entries: Int, bytes: Int) -> HTTPFieldStorage {
         func capacity(_ old: UInt32, _ needed: Int) -> Int { needed <= Int(old) ? Int(old) : max(2 * Int(old), needed) }
-        let header = header
+        let header = counts
         let copy = HTTPFieldStorage.make(
             entries: capacity(header.entryCapacity, Int(header.entryCount) + entries),
             bytes: capacity(header.byteCapacity, Int(header.byteCount) + bytes)
@@ -53,6 +88,7 @@ final class HTTPFieldStorage: ManagedBuffer<HTTPFieldStorage.Header, HTTPFieldSt
         withUnsafeMutablePointerToElements { located in
             copy.append(self.bytes, UnsafeBufferPointer(start: located, count: Int(header.entryCount)))
         }
+        copy.withUnsafeMutablePointerToHeader { $0.pointee.traits = header.traits }
         return copy
     }
 
@@ -93,6 +129,30 @@ final class HTTPFieldStorage: ManagedBuffer<HTTPFieldStorage.Header, HTTPFieldSt
             (entries + Int(header.pointee.entryCount)).initialize(from: first, count: located.count)
             header.pointee.byteCount += UInt32(wire.count)
             header.pointee.entryCount += UInt32(located.count)
+            header.pointee.traits.insert(.unchecked)
+        }
+    }
+
+    /// Whether it could hold so much, once what is in it is dropped.
+    @inline(__always)
+    func canHold(entries: Int, bytes: Int) -> Bool {
+        let header = counts
+        return Int(header.entryCapacity) >= entries && Int(header.byteCapacity) >= bytes
+    }
+
+    /// Replaces all fields by others in wire form. Nobody else may hold the block.
+    @inline(__always)
+    func replace(_ wire: UnsafeRawBufferPointer, _ located: UnsafeBufferPointer<Entry>) {
+        assert(canHold(entries: located.count, bytes: wire.count))
+        withUnsafeMutablePointers { header, entries in
+            if let lines = wire.baseAddress, let first = located.baseAddress {
+                let octets = UnsafeMutableRawPointer(entries + Int(header.pointee.entryCapacity))
+                octets.copyMemory(from: lines, byteCount: wire.count)
+                entries.update(from: first, count: located.count)
+            }
+            header.pointee.byteCount = UInt32(truncatingIfNeeded: wire.count)
+            header.pointee.entryCount = UInt32(truncatingIfNeeded: located.count)
+            header.pointee.traits = .unchecked
         }
     }
 
@@ -117,6 +177,7 @@ final class HTTPFieldStorage: ManagedBuffer<HTTPFieldStorage.Header, HTTPFieldSt
             (entries + Int(header.pointee.entryCount)).initialize(to: entry)
             header.pointee.byteCount = entry.valueStart + entry.valueLength + 2
             header.pointee.entryCount += 1
+            header.pointee.traits.formUnion(.of(name, value))
         }
     }
 }

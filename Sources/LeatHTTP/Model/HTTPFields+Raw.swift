@@ -2,7 +2,11 @@
 
 extension HTTPFields {
     /// The length of all fields in wire form.
-    package var byteCount: Int { storage.map { Int($0.header.byteCount) } ?? 0 }
+    package var byteCount: Int { storage.map { Int($0.counts.byteCount) } ?? 0 }
+
+    /// What a sender has to know of them.
+    @inline(__always)
+    var traits: HTTPFieldStorage.Traits { storage.map { $0.counts.traits } ?? [] }
 
     /// Calls `body` with all fields in wire form, `name ": " value CRLF`.
     @inline(__always)

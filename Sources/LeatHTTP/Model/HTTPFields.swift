@@ -121,7 +121,7 @@ public struct HTTPFields: Sendable {
 extension HTTPFields: RandomAccessCollection {
     public var startIndex: Int { 0 }
 
-    public var endIndex: Int { storage.map { Int($0.header.entryCount) } ?? 0 }
+    public var endIndex: Int { storage.map { Int($0.counts.entryCount) } ?? 0 }
 
     /// The field at a position. It makes two strings.
     public subscript(position: Int) -> HTTPField {

@@ -34,3 +34,8 @@ extension HTTPRequestLine: Hashable {
         hasher.combine(path)
     }
 }
+
+extension HTTPRequestLine {
+    /// Whether each `%` of the target stands before two hexadecimal digits.
+    var hasWellFormedTarget: Bool { path?.withBytes { HTTPURI.isWellFormed(target: $0) } ?? true }
+}

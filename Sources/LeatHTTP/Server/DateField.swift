@@ -5,18 +5,27 @@ import LeatReactor
 ///
 /// The one place that reads the wall clock: a date is not a deadline.
 final class DateField {
-    private var bytes: [UInt8] = []
-    private var validUntil = LoopInstant(nanoseconds: .min)
+    /// `Date: ` and 29 characters, with the line's end.
+    private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 37, alignment: 8)
+    @exclusivity(unchecked) private var validUntil = LoopInstant(nanoseconds: .min)
 
-    /// The line `Date: …` with its end.
+    deinit { memory.deallocate() }
+
+    /// The line `Date: …` with its end. Good until the next call.
     @inline(__always)
-    func line(now: LoopInstant) -> [UInt8] {
+    func bytes(now: LoopInstant) -> UnsafeRawBufferPointer {
         if now >= validUntil { renew(now) }
-        return bytes
+        return UnsafeRawBufferPointer(memory)
     }
 
+    /// The same, to keep.
+    func line(now: LoopInstant) -> [UInt8] { Array(bytes(now: now)) }
+
+    @inline(never)
     private func renew(_ now: LoopInstant) {
-        bytes = Array("Date: \(HTTPDate.format(time(nil)))\r\n".utf8)
+        let line = "Date: \(HTTPDate.format(time(nil)))\r\n"
+        precondition(line.utf8.count == memory.count, "an HTTP date has 29 characters")
+        memory.copyBytes(from: line.utf8)
         validUntil = now.advanced(by: .seconds(1))
     }
 }

@@ -2,70 +2,124 @@ public import LeatLoop
 public import LeatNet
 import LeatReactor
 
-/// An HTTP/1.1 server: a task per connection, a handler per request.
+/// An HTTP/1.1 server: a handler for each request, and nothing for an idle connection but its descriptor.
 ///
 /// ```swift
 /// let server = try HTTPServer.bind(to: .loopback(port: 8080)) { request, body in
-///     HTTPServerResponse(body: .text("Hello\n"))
+///     switch request.uri.path {
+///     case "/": HTTPServerResponse(body: .text("Hello\n"))
+///     default: throw HTTPStatusError(.notFound)
+///     }
 /// }
 /// try await server.run()
 /// ```
 ///
-/// Connections are kept alive, pipelined requests are answered in order, and a request that could be taken in two ways
-/// is refused. Each connection has its own task; an idle one costs about 3 KiB, the task included.
+/// Connections are kept alive, pipelined requests are answered in order, and a request that could be taken in two ways is
+/// refused. Answers are sent at the end of the turn of the loop in which they were made; none waits for the handler of another
+/// request. A connection on which nothing happens has no task and no buffer.
+///
+/// Confined to its loop; ``beginGracefulShutdown()`` may be called from any thread.
 public final class HTTPServer: @unchecked Sendable {
-    /// Answers a request. `body` is to be read before it returns; what is left of it then is dropped. An error that it
-    /// throws is answered with 500, and never shown to the client.
+    /// Answers a request. `body` is to be read before it returns; what is left of it then is dropped.
+    ///
+    /// An ``HTTPStatusError`` that it throws is answered with its status, a request that cannot be decoded with 400, 413 or 415.
+    /// Any other error is answered with 500, never shown to the client, and passed to the configuration's `onError`.
     public typealias Handler =
         @Sendable (_ request: HTTPRequest, _ body: HTTPBodyReader) async throws -> HTTPServerResponse
+
+    /// As ``Handler``, for a handler that wants to know about the connection as well.
+    public typealias ContextualHandler =
+        @Sendable (_ request: HTTPRequest, _ body: HTTPBodyReader, _ context: HTTPServerContext) async throws
+        -> HTTPServerResponse
 
     public let configuration: Configuration
     /// Where it listens; the port is the real one, also after binding to port 0.
     public var localAddress: SocketAddress { listener.localAddress }
 
     let loop: EventLoop
-    let handler: Handler
+    /// One of these two.
+    let handler: Handler?
+    let contextualHandler: ContextualHandler!
     let date = DateField()
-    let spareOutputs = SpareBuffers()
+    let scanner: RequestScanner
+    let ledger = ServerLedger()
     // The configuration's timeouts in nanoseconds: arithmetic on `Duration` is no work for every request.
-    let headTimeout, idleTimeout, bodyTimeout, writeTimeout: Int64
+    let bodyTimeout, writeTimeout: Int64
+    let isObserved: Bool
+    private(set) var exchanges: ExchangePool!
+    private(set) var peers: ServerPeers!
+    private(set) var runners: ServerRunners!
     private let listener: TCPListener
-    private let tls: TLSContext?
-    private let places: AsyncSemaphore
-    private var connections: [ObjectIdentifier: ServerConnection] = [:]
-    /// Where ``run()`` waits for the last connection to end.
-    private let drained: ParkingSpot
-    private(set) var isShuttingDown = false
+    private var acceptor: ServerAcceptor!
+
+    private enum State { case bound, running, ended }
+    private var state = State.bound
+    @exclusivity(unchecked) private var hasShutdownBegun = false
+    /// Where ``run()`` waits: for a runner that is needed, for the shutdown, for the last connection to end.
+    private let spot: ParkingSpot
+    private var runnersNeeded = 0
+    private var acceptFailure: NetworkError?
 
     private init(
         listener: TCPListener,
         tls: TLSContext?,
         configuration: Configuration,
         loop: EventLoop,
-        handler: @escaping Handler
+        handler: Handler?,
+        contextualHandler: ContextualHandler?
     ) {
         self.listener = listener
-        self.tls = tls
         self.configuration = configuration
         self.loop = loop
         self.handler = handler
-        headTimeout = configuration.headTimeout.clampedNanoseconds
-        idleTimeout = configuration.idleTimeout.clampedNanoseconds
+        self.contextualHandler = contextualHandler
+        scanner = RequestScanner(limits: configuration.limits)
         bodyTimeout = configuration.bodyTimeout.clampedNanoseconds
         writeTimeout = configuration.writeTimeout.clampedNanoseconds
-        places = AsyncSemaphore(value: configuration.maximumConnections)
-        drained = ParkingSpot(loop: loop)
+        isObserved = configuration.observer != nil
+        spot = ParkingSpot(loop: loop)
+        exchanges = ExchangePool(self)
+        peers = ServerPeers(self, exchanges)
+        runners = ServerRunners(self)
+        acceptor = ServerAcceptor(self, listener, tls: tls)
     }
 
-    /// Listens at `address`, which may be a Unix socket's; ``run()`` serves. Call it on the loop. Throws `NetworkError`, `.addressInUse` among others, or
-    /// `TLSError` if the configuration's certificate cannot be used.
+    deinit {
+        // What belongs to the loop goes there, wherever the last reference was.
+        nonisolated(unsafe) let parts = (acceptor, runners, peers, exchanges, listener, scanner, spot)
+        loop.execute { _ = parts }
+    }
+
+    /// Listens at `address`, which may be a Unix socket's; ``run()`` serves. Call it on the loop.
+    ///
+    /// Throws `NetworkError`, `.addressInUse` among others, or `TLSError` if the configuration's certificate cannot be used.
     public static func bind(
         to address: SocketAddress,
         configuration: Configuration = Configuration(),
         loop: EventLoop = .current,
         handler: @escaping Handler
     ) throws -> HTTPServer {
-        loop.preconditionOnLoop()
+        try bind(to: address, configuration, loop, handler, nil)
+    }
+
+    /// As ``bind(to:configuration:loop:handler:)-(_,_,_,Handler)``, with a handler that wants to know about the connection.
+    public static func bind(
+        to address: SocketAddress,
+        configuration: Configuration = Configuration(),
+        loop: EventLoop = .current,
+        handler: @escaping ContextualHandler
+    ) throws -> HTTPServer {
+        try bind(to: address, configuration, loop, nil, handler)
+    }
+
+    private static func bind(
+        to address: SocketAddress,
+        _ configuration: Configuration,
+        _ loop: EventLoop,
+        _ handler: Handler?,
+        _ contextualHandler: ContextualHandler?
+    ) throws -> HTTPServer {
+        loop.preconditionOnLoop("bind(to:configuration:loop:handler:)")
         var tls: TLSContext?
         if let configuration = configuration.tls { tls = try TLSContext(configuration, role: .server) }
         let listener = try TCPListener.bind(
@@ -73,82 +127,141 @@ public final class HTTPServer: @unchecked Sendable {
             backlog: configuration.backlog,
             reusePort: configuration.reusePort
         )
-        return HTTPServer(listener: listener, tls: tls, configuration: configuration, loop: loop, handler: handler)
+        return HTTPServer(
+            listener: listener,
+            tls: tls,
+            configuration: configuration,
+            loop: loop,
+            handler: handler,
+            contextualHandler: contextualHandler
+        )
     }
 
     /// Connections that are open.
-    public var connectionCount: Int { connections.count }
+    public var connectionCount: Int { peers.count }
 
-    /// Serves until ``beginGracefulShutdown()`` is called, then returns when the last connection has ended, or has been
-    /// cancelled at the end of the configuration's `shutdownTimeout`. If the task is cancelled, all connections are
-    /// cancelled at once and `CancellationError` is thrown. Returns how many connections had to be cancelled.
+    // MARK: Running
+
+    /// Serves until ``beginGracefulShutdown()`` is called, then until the last connection has ended, or until the
+    /// configuration's `shutdownTimeout` has passed: then the connections that are left are closed, and the tasks of their
+    /// handlers are cancelled. Returns how many connections that cut off.
+    ///
+    /// If the task is cancelled, all connections are closed at once and `CancellationError` is thrown. Handlers inherit the
+    /// task-local values of the caller. A server runs once: throws ``HTTPError`` of kind `.invalidRequest` if it runs already, or
+    /// has run. Throws `NetworkError` if the listener fails.
     @discardableResult
     public func run() async throws -> Int {
         loop.preconditionOnLoop()
-        var failure: (any Error)?
-        do {
-            while true {
-                try await places.acquire()
-                start(try await listener.acceptSocket())
-            }
-        } catch let error as NetworkError where error.kind == .closed {
-            // The shutdown closed the listener.
-        } catch {
-            failure = error
+        guard state == .bound else {
+            let past = state == .running ? "is running already" : "has run already"
+            throw HTTPError(.invalidRequest, "the server at \(localAddress) \(past): a server runs once")
         }
-        beginGracefulShutdown()
-        let left = await drain(patiently: !(failure is CancellationError))
-        if let failure { throw failure }
-        return left
+        state = .running
+        defer { end() }
+        if !hasShutdownBegun { acceptor.open() }
+        let isCancelled = await serve { hasShutdownBegun } == .cancelled
+        beginShutdown()
+        let cut = await drain(patiently: !isCancelled)
+        ledger.observe(configuration, loop, .shutdownEnded(cut: cut))
+        if isCancelled { throw CancellationError() }
+        if let acceptFailure { throw acceptFailure }
+        return cut
     }
 
-    /// Stops accepting and closes idle connections; requests under way are answered, with `Connection: close`.
-    /// Callable from any thread, and more than once.
+    /// Stops accepting. Requests that have arrived are answered, with `Connection: close`; an idle connection is closed unless a
+    /// request comes within the configuration's `shutdownGrace`. Callable from any thread, and more than once.
     public func beginGracefulShutdown() {
-        loop.execute {
-            guard !self.isShuttingDown else { return }
-            self.isShuttingDown = true
-            self.listener.close()
-            for connection in self.connections.values { connection.endIfIdle() }
-        }
+        loop.execute { self.beginShutdown() }
     }
 
-    private func drain(patiently: Bool) async -> Int {
-        var left = 0
-        let deadline = loop.clock.now.advanced(by: configuration.shutdownTimeout)
-        if patiently, !connections.isEmpty {
-            if await drained.parkCancellably(.shutdown, until: deadline) == .ready { return 0 }
-        }
-        left = connections.count
-        for connection in connections.values { connection.cancel() }
-        while !connections.isEmpty { _ = await drained.park(.shutdown) }
-        drained.disarm()
-        return left
+    private func beginShutdown() {
+        guard !hasShutdownBegun else { return }
+        ledger.observe(configuration, loop, .shutdownBegan)
+        acceptor.close()
+        hasShutdownBegun = true
+        peers.beginShutdown(grace: min(configuration.shutdownGrace, configuration.shutdownTimeout).clampedNanoseconds)
+        spot.wake(.ready)
     }
 
-    // MARK: Connections
+    var isShuttingDown: Bool { hasShutdownBegun }
+    var isRunning: Bool { state == .running }
 
-    private func start(_ socket: Socket) {
-        var channel: TLSChannel?
-        if let tls {
-            channel = try? TLSChannel(tls, socket: socket)
-            // OpenSSL has no memory left for another connection.
-            guard channel != nil else {
-                socket.close()
-                return places.release()
+    /// Waits until `isDone`, and meanwhile starts the runners that are needed.
+    private func serve(until deadline: LoopInstant = .distantFuture, isDone: () -> Bool) async -> Wake {
+        while true {
+            while runnersNeeded > 0 {
+                runnersNeeded -= 1
+                runners.start()
             }
-        }
-        let connection = ServerConnection(socket: socket, tls: channel, server: self)
-        connections[ObjectIdentifier(connection)] = connection
-        connection.task = Task(executorPreference: loop.preference) {
-            await connection.serve()
-            self.ended(connection)
+            if isDone() { return .ready }
+            let reason = hasShutdownBegun ? WaitReason.shutdown : .accept(descriptor: listener.descriptor)
+            let wake = await spot.parkCancellably(reason, until: deadline)
+            if wake != .ready { return wake }
         }
     }
 
-    private func ended(_ connection: ServerConnection) {
-        connections[ObjectIdentifier(connection)] = nil
-        places.release()
-        if connections.isEmpty { drained.wake(.ready) }
+    /// Waits for the connections to end. Returns how many were cut off.
+    private func drain(patiently: Bool) async -> Int {
+        if patiently {
+            let deadline = loop.clock.now.advanced(by: configuration.shutdownTimeout)
+            if await serve(until: deadline, isDone: { peers.count == 0 }) == .ready { return 0 }
+        }
+        let cut = peers.closeAll()
+        runners.cancelAll()
+        // Handlers that mind being cancelled end before this does. It does not wait for others.
+        var turnsLeft = 10
+        while runners.count > 0, turnsLeft > 0 {
+            turnsLeft -= 1
+            await Task.yield()
+        }
+        return cut
+    }
+
+    private func end() {
+        state = .ended
+        spot.disarm()
+        runners.endResting()
+    }
+
+    // MARK: What the parts report
+
+    func needsRunner() {
+        runnersNeeded += 1
+        spot.wake(.ready)
+    }
+
+    func acceptFailed(_ error: NetworkError) {
+        acceptFailure = error
+        beginShutdown()
+    }
+
+    func connectionBegins(_ peer: ServerPeer) {
+        peers.add(peer)
+        ledger.metrics.connectionsAccepted += 1
+        ledger.observe(
+            configuration,
+            loop,
+            .connectionAccepted(remoteAddress: peer.address),
+            connection: peer.number
+        )
+    }
+
+    func connectionWasRefused() { ledger.metrics.connectionsRefused += 1 }
+
+    func connectionDidClose(_ peer: ServerPeer, _ reason: HTTPServerEvent.CloseReason) {
+        if let exchange = peer.exchange?.takeUnretainedValue() {
+            ledger.add(received: exchange.bytesReceived, sent: exchange.bytesSent)
+        }
+        ledger.observe(configuration, loop, .connectionClosed(reason), connection: peer.number)
+        acceptor.placeIsFree()
+        if hasShutdownBegun, peers.count == 0 { spot.wake(.ready) }
+    }
+
+    /// What the server has done since it was made, and what it holds now. O(1).
+    public var metrics: HTTPServerMetrics {
+        var snapshot = ledger.metrics
+        snapshot.connectionsOpen = peers.count
+        snapshot.connectionsIdle = peers.idleCount
+        return snapshot
     }
 }

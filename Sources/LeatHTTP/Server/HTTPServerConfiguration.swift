@@ -1,4 +1,5 @@
 public import LeatNet
+import LeatReactor
 
 extension HTTPServer {
     /// How a server behaves. Every limit has a default.
@@ -16,7 +17,8 @@ extension HTTPServer {
         public var headTimeout = Duration.seconds(30)
         /// How long a connection may lie unused between requests. Default 75 s.
         public var idleTimeout = Duration.seconds(75)
-        /// The longest wait for the next bytes of a body, and for all that a handler has left of one. Default 60 s.
+        /// The longest wait for the next bytes of a body, and for all that a handler has left of one. Default 60 s; see also
+        /// ``minimumBodyRate``.
         public var bodyTimeout = Duration.seconds(60)
         /// The longest wait for the client to take more of a response. Default 60 s.
         public var writeTimeout = Duration.seconds(60)
@@ -24,8 +26,21 @@ extension HTTPServer {
         public var maximumRequestBody = 64 << 20
         /// Limits on the head, the trailers and the chunk extensions.
         public var limits = HTTPLimits()
-        /// How long a graceful shutdown waits for requests under way before it cancels them. Default 30 s.
+        /// The lowest rate at which a client may send a body, in bytes a second, once ``bodyTimeout`` is used up by waiting for
+        /// it. A client that sends a byte now and then is answered with 408. Default 500; 0 for no limit.
+        public var minimumBodyRate = 500
+        /// How long a graceful shutdown waits for requests under way before it cuts them off. Default 30 s.
         public var shutdownTimeout = Duration.seconds(30)
+        /// How long an idle connection is kept open in a graceful shutdown, for a request that is on its way. Default 1 s.
+        public var shutdownGrace = Duration.seconds(1)
+        /// Called with each error that is the server's fault: one that a handler has thrown and that was answered with 500, a
+        /// response that cannot be sent, or a stream that failed. By default it prints a line on standard error.
+        ///
+        /// It is called on the loop, and should not hold it up.
+        public var onError: @Sendable (_ error: any Error, _ request: HTTPRequest) -> Void =
+            printHandlerError
+        /// Told what happens, on the loop. Nil by default, which costs nothing.
+        public var observer: (@Sendable (HTTPServerEvent) -> Void)?
 
         public init() {}
     }
@@ -46,4 +61,10 @@ public struct HTTPServerResponse: Sendable {
         self.headerFields = headerFields
         self.body = body
     }
+}
+
+/// What ``HTTPServer/Configuration/onError`` does unless it is set.
+@Sendable
+private func printHandlerError(_ error: any Error, _ request: HTTPRequest) {
+    printToStandardError("leat: \(request.method) \(request.path ?? "") failed: \(error)")
 }

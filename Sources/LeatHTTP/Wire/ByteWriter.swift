@@ -1,12 +1,14 @@
-/// Writes octets one after the other into room which was set aside, so that a head costs one append to its buffer.
-struct ByteWriter {
-    private let room: UnsafeMutableRawBufferPointer
-    private var count = 0
+package import LeatNet
 
-    /// Appends to `output` what `body` writes, which may be `limit` octets at most.
-    @inline(__always)
-    static func append(atMost limit: Int, to output: inout [UInt8], _ body: (inout ByteWriter) -> Void) {
-        output.append(addingCapacity: limit) { free in
+/// What bytes are appended to: an array, or a connection's output.
+package protocol ByteSink: ~Copyable {
+    /// Appends what `body` writes, `limit` bytes at most. A head then costs one append.
+    mutating func append(atMost limit: Int, _ body: (inout ByteWriter) -> Void)
+}
+
+extension [UInt8]: ByteSink {
+    package mutating func append(atMost limit: Int, _ body: (inout ByteWriter) -> Void) {
+        append(addingCapacity: limit) { free in
             free.withUnsafeMutableBufferPointer { free, count in
                 var writer = ByteWriter(room: UnsafeMutableRawBufferPointer(free))
                 body(&writer)
@@ -14,6 +16,22 @@ struct ByteWriter {
             }
         }
     }
+}
+
+extension OutputBuffer: ByteSink {
+    @inline(__always)
+    package mutating func append(atMost limit: Int, _ body: (inout ByteWriter) -> Void) {
+        let room = UnsafeMutableRawBufferPointer(start: reserve(limit), count: limit)
+        var writer = ByteWriter(room: room)
+        body(&writer)
+        commit(writer.count)
+    }
+}
+
+/// Writes bytes one after the other into memory that was reserved for them.
+package struct ByteWriter {
+    private let room: UnsafeMutableRawBufferPointer
+    fileprivate var count = 0
 
     init(room: UnsafeMutableRawBufferPointer) {
         self.room = room
@@ -21,14 +39,14 @@ struct ByteWriter {
 
     @inline(__always)
     mutating func write(_ bytes: UnsafeRawBufferPointer) {
-        precondition(bytes.count <= room.count - count, "more than was measured")
+        precondition(bytes.count <= room.count &- count, "more than was reserved")
         guard let source = bytes.baseAddress, let start = room.baseAddress else { return }
         (start + count).copyMemory(from: source, byteCount: bytes.count)
-        count += bytes.count
+        count &+= bytes.count
     }
 
     @inline(__always)
-    mutating func write(_ text: StaticString) {
+    package mutating func write(_ text: StaticString) {
         write(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
@@ -37,19 +55,57 @@ struct ByteWriter {
         text.withBytes { write($0) }
     }
 
-    /// Writes a number that is not negative.
-    mutating func write(decimal value: Int) {
+    /// Writes a number that is not negative, in decimal.
+    @inline(__always)
+    package mutating func write(decimal value: Int) {
+        guard value >= 0, value < 100_000_000 else { return writeLong(decimal: value) }
+        writeShort(decimal: UInt32(truncatingIfNeeded: value))
+    }
+
+    /// Up to eight digits, which are gathered in a word from the last to the first.
+    @inline(__always)
+    private mutating func writeShort(decimal value: UInt32) {
+        var rest = value
+        var digits: UInt64 = 0
+        var size = 0
+        repeat {
+            let quotient = rest / 10
+            digits = digits &<< 8 | UInt64(0x30 &+ rest &- quotient &* 10)
+            rest = quotient
+            size &+= 1
+        } while rest > 0
+        // All eight bytes at once; those that are too many are written over, or never sent.
+        precondition(room.count - count >= 8, "more than was reserved")
+        room.baseAddress.unsafelyUnwrapped.storeBytes(of: digits.littleEndian, toByteOffset: count, as: UInt64.self)
+        count &+= size
+    }
+
+    private mutating func writeLong(decimal value: Int) {
         precondition(value >= 0, "a length is not negative")
-        var rest = UInt(value)
-        // 2^63 has 19 digits.
-        withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { digits in
-            var start = digits.count
-            repeat {
-                start -= 1
-                digits[start] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
-                rest /= 10
-            } while rest > 0
-            write(UnsafeRawBufferPointer(rebasing: digits[start...]))
+        let (high, low) = value.quotientAndRemainder(dividingBy: 10_000_000)
+        write(decimal: high)
+        var unit = 1_000_000
+        while unit > 0 {
+            write(byte: 0x30 + UInt8(truncatingIfNeeded: low / unit % 10))
+            unit /= 10
         }
+    }
+
+    /// Writes a number that is not negative, in hexadecimal.
+    package mutating func write(hexadecimal value: Int) {
+        precondition(value >= 0, "a size is not negative")
+        var shift = value == 0 ? 0 : (63 - value.leadingZeroBitCount) & ~3
+        while shift >= 0 {
+            let digit = UInt8(truncatingIfNeeded: value >> shift) & 0xF
+            write(byte: digit < 10 ? 0x30 + digit : 0x57 + digit)
+            shift -= 4
+        }
+    }
+
+    @inline(__always)
+    private mutating func write(byte: UInt8) {
+        precondition(count < room.count, "more than was reserved")
+        room[count] = byte
+        count += 1
     }
 }

@@ -23,7 +23,7 @@ package enum HTTPEncoder {
     ///   - contentType: What the body is, unless a field says it.
     ///   - connection: What to say in `Connection`, besides what the fields say.
     ///   - output: Unchanged if this throws.
-    package static func appendRequestHead(
+    package static func appendRequestHead<Sink: ByteSink & ~Copyable>(
         method: HTTPRequest.Method,
         target: String,
         authority requestAuthority: String?,
@@ -31,7 +31,7 @@ package enum HTTPEncoder {
         framing: HTTPBodyFraming,
         contentType: HTTPContentTypeLine? = nil,
         connection: HTTPConnectionOption = .unstated,
-        to output: inout [UInt8]
+        to output: inout Sink
     ) throws(HTTPEncodingError) {
         let method = method.rawValue
         if !isToken(method) { throw HTTPEncodingError(.invalidMethod) }
@@ -46,7 +46,7 @@ package enum HTTPEncoder {
 
         let lines = try Lines(headerFields, sent, framing, contentType, connection, [])
         let room = method.utf8.count + target.utf8.count + (authority?.utf8.count ?? 0) + lines.room + 32
-        ByteWriter.append(atMost: room, to: &output) { writer in
+        output.append(atMost: room) { writer in
             writer.write(method)
             writer.write(" ")
             writer.write(target)
@@ -66,20 +66,20 @@ package enum HTTPEncoder {
     ///   - lines: Complete field lines, `Host` first, known to be valid.
     ///   - contentType: What the body is, unless `lines` say it.
     ///   - output: Unchanged if this throws.
-    package static func appendPlainRequestHead(
+    package static func appendPlainRequestHead<Sink: ByteSink & ~Copyable>(
         method: HTTPRequest.Method,
         target: String,
         lines: [UInt8],
         framing: HTTPBodyFraming,
         contentType: HTTPContentTypeLine? = nil,
-        to output: inout [UInt8]
+        to output: inout Sink
     ) throws(HTTPEncodingError) {
         let method = method.rawValue
         assert(isToken(method))
         if let offset = firstNonTarget(target) { throw HTTPEncodingError(.invalidTarget, offset: offset) }
         if let error = contentType?.fault() { throw error }
         let room = method.utf8.count + target.utf8.count + lines.count + (contentType?.count ?? 0) + 160
-        ByteWriter.append(atMost: room, to: &output) { writer in
+        output.append(atMost: room) { writer in
             writer.write(method)
             writer.write(" ")
             writer.write(target)
@@ -101,13 +101,13 @@ package enum HTTPEncoder {
     ///   - connection: What to say in `Connection`, besides what the fields say.
     ///   - additionalLines: Complete field lines, known to be valid, to send after the others: a cached `Date`.
     ///   - output: Unchanged if this throws.
-    package static func appendResponseHead(
+    package static func appendResponseHead<Sink: ByteSink & ~Copyable>(
         _ response: HTTPResponse,
         framing: HTTPBodyFraming,
         contentType: HTTPContentTypeLine? = nil,
         connection: HTTPConnectionOption = .unstated,
         additionalLines: [UInt8] = [],
-        to output: inout [UInt8]
+        to output: inout Sink
     ) throws(HTTPEncodingError) {
         let code = response.status.code
         guard (100...999).contains(code) else { throw HTTPEncodingError(.invalidStatusCode) }
@@ -124,7 +124,7 @@ package enum HTTPEncoder {
 
         let type = framing == .none ? nil : contentType
         let lines = try Lines(response.headerFields, sent, framing, type, connection, additionalLines)
-        ByteWriter.append(atMost: phrase.utf8.count + lines.room + 32, to: &output) { writer in
+        output.append(atMost: phrase.utf8.count + lines.room + 32) { writer in
             writer.write("HTTP/1.1 ")
             writer.write(decimal: code)
             writer.write(" ")
@@ -198,15 +198,17 @@ extension ByteWriter {
 
 extension HTTPEncoder {
     /// Appends the line before the data of a chunk. A chunk of size zero would end the body, so there must be data.
-    package static func appendChunkHeader(size: Int, to output: inout [UInt8]) {
+    package static func appendChunkHeader<Sink: ByteSink & ~Copyable>(size: Int, to output: inout Sink) {
         precondition(size > 0, "an empty chunk ends the body")
-        appendHexadecimal(size, to: &output)
-        append("\r\n", to: &output)
+        output.append(atMost: 18) { writer in
+            writer.write(hexadecimal: size)
+            writer.write("\r\n")
+        }
     }
 
     /// Appends what follows the data of a chunk.
-    package static func appendChunkEnd(to output: inout [UInt8]) {
-        append("\r\n", to: &output)
+    package static func appendChunkEnd<Sink: ByteSink & ~Copyable>(to output: inout Sink) {
+        output.append(atMost: 2) { $0.write("\r\n") }
     }
 
     /// Checks fields that are to stand behind a body.
@@ -223,14 +225,16 @@ extension HTTPEncoder {
     }
 
     /// Appends the last chunk, the trailer fields and the end of the body. `output` is unchanged if this throws.
-    package static func appendLastChunk(
+    package static func appendLastChunk<Sink: ByteSink & ~Copyable>(
         trailers: HTTPFields = HTTPFields(),
-        to output: inout [UInt8]
+        to output: inout Sink
     ) throws(HTTPEncodingError) {
         try check(trailers: trailers)
-        append("0\r\n", to: &output)
-        trailers.withBytes { output.append(contentsOf: $0) }
-        append("\r\n", to: &output)
+        output.append(atMost: trailers.byteCount + 5) { writer in
+            writer.write("0\r\n")
+            trailers.withBytes { writer.write($0) }
+            writer.write("\r\n")
+        }
     }
 }
 

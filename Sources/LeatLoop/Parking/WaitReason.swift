@@ -12,6 +12,8 @@ public enum WaitReason: Hashable, Sendable, CustomStringConvertible {
     case shutdown
     case batch
     case rate
+    /// A server's task, for the next request.
+    case request
 
     /// For example `read of descriptor 7`.
     public var description: String {
@@ -28,6 +30,7 @@ public enum WaitReason: Hashable, Sendable, CustomStringConvertible {
         case .shutdown: "shutdown"
         case .batch: "batch"
         case .rate: "rate limit"
+        case .request: "next request"
         }
     }
 }

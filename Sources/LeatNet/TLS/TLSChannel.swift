@@ -143,8 +143,16 @@ package final class TLSChannel: @unchecked Sendable {
 
     // MARK: The handshake
 
-    /// Throws ``TLSError``, ``NetworkError`` (`.timedOut` at the deadline) or `CancellationError`.
-    package func handshake(until deadline: LoopInstant) async throws {
+    /// How far the handshake has come.
+    package enum HandshakeProgress {
+        case done
+        /// Nothing more to do until the socket is ready.
+        case waiting(for: Readiness)
+        case failed(any Error)
+    }
+
+    /// Goes on with the handshake as far as it can without waiting.
+    package func continueHandshake() -> HandshakeProgress {
         while true {
             openSSL.clearErrors()
             let result = openSSL.handshake(connection)
@@ -153,21 +161,29 @@ package final class TLSChannel: @unchecked Sendable {
                 let error = handshakeFailure()
                 // The alert says to the peer what was wrong.
                 _ = flush()
-                throw error
+                return .failed(error)
             }
-            while case let pending = flush(), pending < 0 {
-                guard pending == -Int(EAGAIN) else {
-                    throw NetworkError(code: Int32(-pending), operation: "TLS handshake")
-                }
-                try check(await socket.waitWritable(until: deadline, cancellably: true))
-            }
-            if result == 1 { return }
+            let pending = flush()
+            if pending == -Int(EAGAIN) { return .waiting(for: .writable) }
+            if pending < 0 { return .failed(NetworkError(code: Int32(-pending), operation: "TLS handshake")) }
+            if result == 1 { return .done }
             let count = feed()
-            if count == 0 { throw fail(.handshake, "the peer closed the connection during the handshake") }
-            if count == -Int(EAGAIN) {
+            if count == 0 { return .failed(fail(.handshake, "the peer closed the connection during the handshake")) }
+            if count == -Int(EAGAIN) { return .waiting(for: .readable) }
+            if count < 0 { return .failed(NetworkError(code: Int32(-count), operation: "TLS handshake")) }
+        }
+    }
+
+    /// Throws ``TLSError``, ``NetworkError`` (`.timedOut` at the deadline) or `CancellationError`.
+    package func handshake(until deadline: LoopInstant) async throws {
+        while true {
+            switch continueHandshake() {
+            case .done: return
+            case .failed(let error): throw error
+            case .waiting(let readiness) where readiness.contains(.writable):
+                try check(await socket.waitWritable(until: deadline, cancellably: true))
+            case .waiting:
                 try check(await socket.waitReadable(until: deadline, cancellably: true))
-            } else if count < 0 {
-                throw NetworkError(code: Int32(-count), operation: "TLS handshake")
             }
         }
     }

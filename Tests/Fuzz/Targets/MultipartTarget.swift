@@ -48,7 +48,8 @@ extension FuzzTarget {
             let writer = HTTPBodyWriter(http, framing: .length(form.length!), times)
             guard case .stream(let produce) = form.body.content else { throw FuzzFailure(description: "no stream") }
             try await produce(writer)
-            try await writer.finish()
+            try writer.finish()
+            try await writer.flush()
             http.close()
             var written: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 65536)

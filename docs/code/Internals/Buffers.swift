@@ -37,11 +37,15 @@ private func send(_ text: String, to descriptor: Int32, _ name: String) {
     print("peer sends \(sent == text.utf8.count ? name : "a part of \(name)"), \(text.utf8.count) bytes")
 }
 
+/// Another connection, which wants to receive and has nothing to keep.
+private final class OtherConnection: BufferedConnection {
+    override func leaveScratch() {}
+}
+
 /// One read, and everything in it.
 private func receive(_ http: HTTPConnection) async throws {
-    let other = LoopConnection()
-    let scratch = UnsafeRawBufferPointer(http.loop.scratch(for: other))
-    defer { http.loop.forget(other) }
+    let other = OtherConnection(loop: http.loop)
+    let scratch = UnsafeRawBufferPointer(other.buffers.scratch(for: other))
     func place(_ bytes: UnsafeRawBufferPointer) -> String {
         let offset = bytes.baseAddress! - scratch.baseAddress!
         return scratch.indices.contains(offset) ? "in the scratch buffer" : "in the connection's own buffer"
@@ -59,7 +63,7 @@ private func receive(_ http: HTTPConnection) async throws {
         case .end:
             guard http.hasUnparsedBytes else { continue }
             print("  end. While its handler waits, another connection reads: the rest moves out of the way")
-            _ = http.loop.scratch(for: other)
+            _ = other.buffers.scratch(for: other)
         }
     }
     print("  needs more\(http.hasUnparsedBytes ? ", and keeps an incomplete line" : ", and keeps nothing")")

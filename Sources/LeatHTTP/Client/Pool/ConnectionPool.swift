@@ -239,6 +239,7 @@ final class ConnectionPool: @unchecked Sendable {
             first.handoff = connection
             first.wake(.ready)
         } else {
+            connection.http.releaseMemory()
             connection.idleSince = loop.now
             origin.idle.append(connection)
             scheduleSweep()

@@ -24,7 +24,7 @@ struct ProxyTunnel {
         }
     }
 
-    private func appendRequest(to output: inout [UInt8]) throws {
+    private func appendRequest(to output: inout OutputBuffer) throws {
         var fields = HTTPFields()
         if let userAgent { fields[.userAgent] = userAgent }
         if let authorization = proxy.authorization { fields[.proxyAuthorization] = authorization }
@@ -45,14 +45,11 @@ struct ProxyTunnel {
     /// The status of the first response that is not an interim one. What follows a refusal is not read.
     private func receiveStatus(_ http: HTTPConnection, until deadline: LoopInstant) async throws -> HTTPResponse.Status
     {
-        while true {
-            if case .head = try http.tryNext() {
-                let head = http.parser.takeResponseHead()
-                if !head.isInterim { return head.response.status }
-            } else if !(try await http.fill(deadline: deadline)) {
-                throw HTTPError(.proxy, "\(subject) closed the connection instead of making one to \(target)")
-            }
+        while try await http.receiveHead(deadline: deadline) {
+            let head = http.parser.takeResponseHead()
+            if !head.isInterim { return head.response.status }
         }
+        throw HTTPError(.proxy, "\(subject) closed the connection instead of making one to \(target)")
     }
 
     private func refusal(_ status: HTTPResponse.Status) -> HTTPError {

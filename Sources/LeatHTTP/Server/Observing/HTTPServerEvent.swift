@@ -12,8 +12,8 @@ public import LeatReactor
 public struct HTTPServerEvent: Sendable, CustomStringConvertible {
     /// What can happen. More may be added: a `switch` needs a `default`.
     public enum Kind: Sendable {
-        /// A client has connected. The address is nil if the client was gone before the kernel could tell it.
-        case connectionAccepted(remoteAddress: SocketAddress?)
+        /// A client has connected.
+        case connectionAccepted(remoteAddress: SocketAddress)
         /// The connection has ended.
         case connectionClosed(CloseReason)
         /// The head of a request is there, and its handler begins.
@@ -85,7 +85,7 @@ extension HTTPServerEvent.Kind: CustomStringConvertible {
     /// For example `ended: 200 OK, 173 bytes, 0.002 seconds`.
     public var description: String {
         switch self {
-        case .connectionAccepted(let address): address.map { "accepted from \($0)" } ?? "accepted"
+        case .connectionAccepted(let address): "accepted from \(address)"
         case .connectionClosed(let reason): "closed: \(reason)"
         case .requestStarted(let request): "started: \(request.method) \(request.path ?? "")"
         case .responseHeadSent(let status): "head sent: \(status)"

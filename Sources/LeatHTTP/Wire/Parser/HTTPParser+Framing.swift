@@ -171,6 +171,24 @@ extension HTTPParser {
     /// 101 is final: what follows it is not HTTP.
     var isInterim: Bool { (100..<200).contains(statusCode) && statusCode != 101 }
 
+    /// Says that a request was read past this parser, by a ``RequestScanner``, and that a body of so many bytes follows.
+    @inline(__always)
+    mutating func skipHead(bodyLength: Int) {
+        assert(phase == .startLine && scanned == 0)
+        flags = []
+        guard bodyLength > 0 else { return }
+        flags = [.http11, .contentLength]
+        remaining = bodyLength
+        startBody(.length(bodyLength))
+    }
+
+    /// Forgets what the last message has left behind, before the next connection.
+    @inline(__always)
+    mutating func reset() {
+        assert(phase == .startLine && scanned == 0)
+        flags = []
+    }
+
     private mutating func startBody(_ framing: HTTPBodyFraming) {
         self.framing = framing
         number = 0

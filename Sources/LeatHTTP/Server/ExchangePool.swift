@@ -1,0 +1,70 @@
+import LeatNet
+
+/// Exchanges that are not attached to any peer, for those that get something to do. Confined to its loop.
+final class ExchangePool {
+    private unowned(unsafe) let server: HTTPServer
+    @exclusivity(unchecked) private var first: Unmanaged<ServerExchange>?
+    @exclusivity(unchecked) private var count = 0
+
+    /// So many are kept. Each holds no buffer, and about half a kilobyte.
+    private static var maximumCount: Int { 256 }
+
+    init(_ server: HTTPServer) {
+        self.server = server
+    }
+
+    deinit {
+        while let exchange = first {
+            first = exchange._withUnsafeGuaranteedRef { $0.nextSpare }
+            exchange.release()
+        }
+    }
+
+    /// The exchange of a peer; a spare one is attached if it has none.
+    @inline(__always)
+    func attach(to peer: ServerPeer) -> Unmanaged<ServerExchange> {
+        if let exchange = peer.exchange { return exchange }
+        guard let exchange = first else { return makeExchange(peer) }
+        exchange._withUnsafeGuaranteedRef {
+            first = $0.nextSpare
+            $0.attach(to: peer)
+        }
+        count &-= 1
+        peer.exchange = exchange
+        return exchange
+    }
+
+    @inline(never)
+    private func makeExchange(_ peer: ServerPeer) -> Unmanaged<ServerExchange> {
+        let made = Unmanaged.passRetained(ServerExchange(peer, server))
+        peer.exchange = made
+        return made
+    }
+
+    /// Takes the exchange of a peer back: nothing is unparsed, and all is sent.
+    @inline(__always)
+    func detach(_ exchange: ServerExchange, from peer: ServerPeer) {
+        peer.exchange = nil
+        exchange.detach()
+        guard count < Self.maximumCount, !exchange.isInUse else { return drop(exchange) }
+        exchange.nextSpare = first
+        first = .passUnretained(exchange)
+        count &+= 1
+    }
+
+    /// Gives up the exchange of a peer whose state is in doubt, or that has ended.
+    func abandon(_ exchange: ServerExchange, of peer: ServerPeer) {
+        peer.exchange = nil
+        drop(exchange)
+    }
+
+    @inline(never)
+    private func drop(_ exchange: ServerExchange) {
+        // A task that the handler has left behind may still use it: its socket must not go before it.
+        if exchange.isInUse { exchange.retainSocket() }
+        exchange.discardUnparsed()
+        exchange.output.removeAll()
+        exchange.buffers.cancelFlush(exchange)
+        Unmanaged.passUnretained(exchange).release()
+    }
+}

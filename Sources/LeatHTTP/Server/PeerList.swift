@@ -1,0 +1,76 @@
+import LeatLoop
+import LeatReactor
+
+/// Peers of a server that wait for the same thing, the longest waiting first, and the one timer for all of them.
+///
+/// All of them wait equally long, so the order in which they come is the order in which their deadlines pass: entering and
+/// leaving are a few stores, and the timer heap hears of it only when the list begins to be used. Confined to its loop.
+final class PeerList: LoopTimer {
+    private let reactor: Reactor
+    /// How long a peer may stay, in nanoseconds.
+    private(set) var timeout: Int64
+    /// Called with each peer whose time is over, after it was taken out.
+    var expire: (ServerPeer) -> Void = { _ in }
+    @exclusivity(unchecked) private(set) var first: Unmanaged<ServerPeer>?
+    @exclusivity(unchecked) private var last: Unmanaged<ServerPeer>?
+    @exclusivity(unchecked) private(set) var count = 0
+
+    /// - Parameter timeout: In nanoseconds; the maximum for no limit.
+    init(timeout: Int64, reactor: Reactor) {
+        self.timeout = timeout
+        self.reactor = reactor
+    }
+
+    @inline(__always)
+    func append(_ peer: ServerPeer, at now: LoopInstant) {
+        assert(peer.list == nil)
+        let reference = Unmanaged.passUnretained(peer)
+        peer.deadline = now.advanced(nanoseconds: timeout)
+        peer.list = .passUnretained(self)
+        peer.previous = last
+        if let last { last._withUnsafeGuaranteedRef { $0.next = reference } } else { first = reference }
+        last = reference
+        count &+= 1
+        if !isSet, timeout != .max { reactor.set(self, at: peer.deadline) }
+    }
+
+    @inline(__always)
+    func remove(_ peer: ServerPeer) {
+        assert(peer.list?.toOpaque() == Unmanaged.passUnretained(self).toOpaque())
+        let (previous, next) = (peer.previous, peer.next)
+        if let previous { previous._withUnsafeGuaranteedRef { $0.next = next } } else { first = next }
+        if let next { next._withUnsafeGuaranteedRef { $0.previous = previous } } else { last = previous }
+        peer.next = nil
+        peer.previous = nil
+        peer.list = nil
+        count &-= 1
+    }
+
+    /// The peers, the longest waiting first. `body` may take the peer out that it is called with.
+    func forEach(_ body: (ServerPeer) -> Void) {
+        var following = first
+        while let reference = following {
+            let peer = reference.takeUnretainedValue()
+            following = peer.next
+            body(peer)
+        }
+    }
+
+    /// Gives all peers, those of later as well, so much time from now on.
+    func setTimeout(_ timeout: Int64, at now: LoopInstant) {
+        self.timeout = timeout
+        forEach { $0.deadline = now.advanced(nanoseconds: timeout) }
+        reactor.cancel(self)
+        if let first { reactor.set(self, at: first.takeUnretainedValue().deadline) }
+    }
+
+    override func fire(at now: LoopInstant) {
+        while let peer = first?.takeUnretainedValue(), peer.deadline <= now {
+            remove(peer)
+            expire(peer)
+        }
+        if let first { reactor.set(self, at: first.takeUnretainedValue().deadline) }
+    }
+
+    func disarm() { reactor.cancel(self) }
+}

@@ -1,0 +1,200 @@
+import LeatLoop
+import LeatNet
+import LeatReactor
+
+/// One of a server's tasks: it takes peers that have something to read, and runs the handler for each of their requests.
+///
+/// Everything that needs no waiting happens in plain functions (``step()``). The frame of the task holds a request and its
+/// response, and nothing else.
+final class ServerRunner: @unchecked Sendable {
+    private let server: HTTPServer
+    private let runners: ServerRunners
+    private let peers: ServerPeers
+    private let exchanges: ExchangePool
+    private let scanner: RequestScanner
+    private let loop: EventLoop
+    /// Where it rests.
+    let spot: ParkingSpot
+    /// The exchange that is being served. Its peer is busy.
+    @exclusivity(unchecked) private var exchange: Unmanaged<ServerExchange>?
+    /// Requests served on it in a row.
+    @exclusivity(unchecked) private var served = 0
+
+    /// After so many requests of one peer the others have their turn.
+    private static var mostInARow: Int { 32 }
+
+    init(_ server: HTTPServer) {
+        self.server = server
+        runners = server.runners
+        peers = server.peers
+        exchanges = server.exchanges
+        scanner = server.scanner
+        loop = server.loop
+        spot = ParkingSpot(loop: server.loop)
+    }
+
+    /// Serves until it is not needed any more.
+    func run() async {
+        let (handler, contextualHandler, empty) = (server.handler, server.contextualHandler, HTTPBodyReader.empty)
+        repeat {
+            runners.began()
+            serving: while true {
+                switch step() {
+                case .request:
+                    let request = takeRequest()
+                    let body = hasBody ? makeReader() : empty
+                    let response: HTTPServerResponse
+                    do {
+                        response =
+                            if let handler {
+                                try await handler(request, body)
+                            } else {
+                                try await contextualHandler!(request, body, context)
+                            }
+                    } catch {
+                        response = self.response(for: error, request, body)
+                    }
+                    if !answer(request, response, body) { await answerWaiting(request, response, body) }
+                case .pause:
+                    await Task.yield()
+                case .nothing:
+                    break serving
+                }
+            }
+        } while await rest()
+        runners.ended(self)
+    }
+
+    private func rest() async -> Bool {
+        guard !Task.isCancelled, runners.rest(spot) else { return false }
+        return await spot.park(.request) == .ready
+    }
+
+    // MARK: Without waiting
+
+    private enum Step {
+        /// A request is there; see ``takeRequest()``.
+        case request
+        /// The turn, or the job, has had its share.
+        case pause
+        /// No peer has anything to read.
+        case nothing
+    }
+
+    /// Goes on to the next request, of this peer or of another.
+    @inline(never)
+    private func step() -> Step {
+        if !loop.spendBudget() { return .pause }
+        while true {
+            guard let exchange else {
+                guard let peer = runners.next() else { return .nothing }
+                begin(peer)
+                continue
+            }
+            let hasRequest = exchange._withUnsafeGuaranteedRef { exchange in
+                if served >= Self.mostInARow, giveWay(exchange) { return false }
+                if case .request = exchange.advance(scanner) { return true }
+                letGo(exchange)
+                return false
+            }
+            if hasRequest {
+                served &+= 1
+                return .request
+            }
+        }
+    }
+
+    @inline(__always)
+    private func begin(_ reference: Unmanaged<ServerPeer>) {
+        reference._withUnsafeGuaranteedRef { peer in
+            if peer.isClosed { return peers.releaseIfUnused(peer) }
+            guard peer.phase == .open else { return beginSpecial(peer) }
+            peer.isBusy = true
+            served = 0
+            exchange = exchanges.attach(to: peer)
+        }
+    }
+
+    /// What has nothing to do with requests: the handshake of TLS, and what arrives after the last response.
+    @inline(never)
+    private func beginSpecial(_ peer: ServerPeer) {
+        if peer.phase == .lingering { return peers.drop(peer) }
+        switch peer.tls?.continueHandshake() {
+        case .done, nil:
+            peers.handshakeDidEnd(peer)
+            if peer.tls?.hasBufferedInput == true || peer.mayBeReadable { runners.enqueue(peer) }
+        case .waiting: break
+        case .failed(let error): peers.close(peer, .failed(error))
+        }
+    }
+
+    /// Lets go of a peer that has nothing more to read.
+    @inline(__always)
+    private func letGo(_ exchange: ServerExchange) {
+        self.exchange = nil
+        exchange.peerReference._withUnsafeGuaranteedRef { peers.settle($0, exchange) }
+    }
+
+    /// Puts a peer that has had many requests served behind those that wait. Returns false if none waits.
+    @inline(never)
+    private func giveWay(_ exchange: ServerExchange) -> Bool {
+        served = 0
+        guard runners.hasWaiting, !exchange.endsAfterFlush else { return false }
+        self.exchange = nil
+        let peer = exchange.peer
+        peer.isBusy = false
+        if peer.isClosed { peers.releaseIfUnused(peer) } else { runners.enqueue(peer) }
+        return true
+    }
+
+    // MARK: One request
+
+    @inline(__always)
+    private var current: Unmanaged<ServerExchange> { exchange.unsafelyUnwrapped }
+
+    private var hasBody: Bool { current._withUnsafeGuaranteedRef { $0.facts.hasBody } }
+
+    private var context: HTTPServerContext {
+        current._withUnsafeGuaranteedRef { HTTPServerContext(server, $0.peer, request: $0.requestNumber) }
+    }
+
+    @inline(__always)
+    private func takeRequest() -> HTTPRequest {
+        current._withUnsafeGuaranteedRef { exchange in
+            let request = exchange.takeParsedRequest() ?? scanner.request
+            server.requestBegins(exchange, request)
+            return request
+        }
+    }
+
+    @inline(never)
+    private func makeReader() -> HTTPBodyReader {
+        current._withUnsafeGuaranteedRef { $0.makeReader() }
+    }
+
+    @inline(never)
+    private func response(for error: any Error, _ request: HTTPRequest, _ body: HTTPBodyReader) -> HTTPServerResponse {
+        let failure = HandlerFailure(error, requestBodyFailed: body.hasFailed)
+        if failure.isServerFault { server.requestFailed(current.takeUnretainedValue(), request, error) }
+        return failure.response
+    }
+
+    @inline(never)
+    private func answer(
+        _ request: borrowing HTTPRequest,
+        _ response: borrowing HTTPServerResponse,
+        _ body: HTTPBodyReader
+    ) -> Bool {
+        current._withUnsafeGuaranteedRef { exchange in
+            guard exchange.answer(request, response, body) else { return false }
+            server.requestEnds(exchange, response.status)
+            return true
+        }
+    }
+
+    @inline(never)
+    private func answerWaiting(_ request: HTTPRequest, _ response: HTTPServerResponse, _ body: HTTPBodyReader) async {
+        let exchange = current.takeUnretainedValue()
+        if await exchange.answerWaiting(request, response, body) { server.requestEnds(exchange, response.status) }
+    }
+}

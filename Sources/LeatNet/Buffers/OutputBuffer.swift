@@ -1,0 +1,106 @@
+import Glibc
+
+/// Bytes to be sent, in one block of memory: appended behind, consumed in front.
+///
+/// It has a block only while it holds bytes. One of a connection takes it from the spare ones of its loop and gives it back
+/// there; one of its own (`init()`) allocates and frees it. A pointer from ``reserve(_:)`` is good until the next call.
+package struct OutputBuffer: ~Copyable {
+    private var block: UnsafeMutableRawPointer?
+    private var capacity = 0
+    /// The bytes in front of `start` are sent.
+    private var start = 0
+    private var end = 0
+    /// Unowned: the connection holds them.
+    private let buffers: Unmanaged<IOBuffers>?
+
+    /// A buffer of its own.
+    package init() { buffers = nil }
+
+    package init(_ buffers: IOBuffers) {
+        self.buffers = .passUnretained(buffers)
+    }
+
+    deinit {
+        if let block { free(block) }
+    }
+
+    @inline(__always)
+    package var count: Int { end &- start }
+    @inline(__always)
+    package var isEmpty: Bool { end == start }
+    /// What is to be sent. Good until the buffer is changed.
+    @inline(__always)
+    package var bytes: UnsafeRawBufferPointer {
+        guard let block else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        return UnsafeRawBufferPointer(start: block + start, count: end &- start)
+    }
+
+    // MARK: Appending
+
+    /// Room for `size` more bytes; ``commit(_:)`` says how many of them were written.
+    @inline(__always)
+    package mutating func reserve(_ size: Int) -> UnsafeMutableRawPointer {
+        if capacity &- end < size { makeRoom(size) }
+        return block.unsafelyUnwrapped + end
+    }
+
+    @inline(__always)
+    package mutating func commit(_ size: Int) {
+        assert(size >= 0 && size <= capacity - end, "more was written than was reserved")
+        end &+= size
+    }
+
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        guard let source = bytes.baseAddress, !bytes.isEmpty else { return }
+        reserve(bytes.count).copyMemory(from: source, byteCount: bytes.count)
+        commit(bytes.count)
+    }
+
+    package mutating func append(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { append($0) }
+    }
+
+    @inline(never)
+    private mutating func makeRoom(_ size: Int) {
+        if block == nil, let buffers {
+            (block, capacity) = buffers._withUnsafeGuaranteedRef { $0.spareBlocks.take() }
+            if capacity >= size { return }
+        }
+        if let block, start > 0 {
+            memmove(block, block + start, end - start)
+            end -= start
+            start = 0
+            if capacity - end >= size { return }
+        }
+        var larger = max(2 * capacity, SpareBlocks.smallestBlock)
+        while larger - end < size { larger *= 2 }
+        guard let grown = realloc(block, larger) else { fatalError("out of memory") }
+        block = grown
+        capacity = larger
+    }
+
+    // MARK: Consuming
+
+    /// The first `size` bytes are sent.
+    @inline(__always)
+    package mutating func consume(_ size: Int) {
+        assert(size >= 0 && size <= count, "more was sent than was there")
+        start &+= size
+        if start == end { removeAll() }
+    }
+
+    /// Drops everything, and gives the block back.
+    @inline(__always)
+    package mutating func removeAll() {
+        start = 0
+        end = 0
+        guard let block else { return }
+        if let buffers {
+            buffers._withUnsafeGuaranteedRef { $0.spareBlocks.giveBack(block, capacity) }
+        } else {
+            free(block)
+        }
+        self.block = nil
+        capacity = 0
+    }
+}
