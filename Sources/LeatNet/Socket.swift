@@ -102,6 +102,9 @@ open class Socket: PollSource, @unchecked Sendable {
     /// Whether a read would find something: bytes, the end of the stream or an error.
     package final var mayBeReadable: Bool { isReadable || sawHangup }
 
+    /// Whether ``tryReceive(into:)`` would ask the kernel.
+    package final var mayReceive: Bool { isReadable }
+
     // MARK: Calls that do not wait
 
     /// recv(2): bytes read, 0 at the end of the stream, or `-errno`, with -EAGAIN for "wait first".

@@ -96,6 +96,8 @@ extension HTTPConnection {
     /// As ``tryFill()``, but answers as recv(2) does: bytes, 0 at the end of the stream, or -errno.
     @inline(__always)
     final func tryFillRaw() -> Int {
+        // Without an event there is nothing to ask the kernel, and no need for the buffer.
+        if tls == nil, !socketReference._withUnsafeGuaranteedRef({ $0.mayReceive }) { return -Int(EAGAIN) }
         let (result, received) = tryReceive()
         if result > 0 {
             window = window.isEmpty ? received : joined(window, received)

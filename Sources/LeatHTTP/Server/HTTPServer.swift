@@ -37,9 +37,12 @@ public final class HTTPServer: @unchecked Sendable {
     public var localAddress: SocketAddress { listener.localAddress }
 
     let loop: EventLoop
-    /// One of these two.
-    let handler: Handler?
-    let contextualHandler: ContextualHandler!
+    enum AnyHandler {
+        case plain(Handler)
+        case contextual(ContextualHandler)
+    }
+
+    let handler: AnyHandler
     let date = DateField()
     let scanner: RequestScanner
     let ledger = ServerLedger()
@@ -65,14 +68,12 @@ public final class HTTPServer: @unchecked Sendable {
         tls: TLSContext?,
         configuration: Configuration,
         loop: EventLoop,
-        handler: Handler?,
-        contextualHandler: ContextualHandler?
+        handler: AnyHandler
     ) {
         self.listener = listener
         self.configuration = configuration
         self.loop = loop
         self.handler = handler
-        self.contextualHandler = contextualHandler
         scanner = RequestScanner(limits: configuration.limits)
         bodyTimeout = configuration.bodyTimeout.clampedNanoseconds
         writeTimeout = configuration.writeTimeout.clampedNanoseconds
@@ -99,7 +100,7 @@ public final class HTTPServer: @unchecked Sendable {
         loop: EventLoop = .current,
         handler: @escaping Handler
     ) throws -> HTTPServer {
-        try bind(to: address, configuration, loop, handler, nil)
+        try bind(to: address, configuration, loop, .plain(handler))
     }
 
     /// As ``bind(to:configuration:loop:handler:)-(_,_,_,Handler)``, with a handler that wants to know about the connection.
@@ -109,15 +110,14 @@ public final class HTTPServer: @unchecked Sendable {
         loop: EventLoop = .current,
         handler: @escaping ContextualHandler
     ) throws -> HTTPServer {
-        try bind(to: address, configuration, loop, nil, handler)
+        try bind(to: address, configuration, loop, .contextual(handler))
     }
 
     private static func bind(
         to address: SocketAddress,
         _ configuration: Configuration,
         _ loop: EventLoop,
-        _ handler: Handler?,
-        _ contextualHandler: ContextualHandler?
+        _ handler: AnyHandler
     ) throws -> HTTPServer {
         loop.preconditionOnLoop("bind(to:configuration:loop:handler:)")
         var tls: TLSContext?
@@ -132,8 +132,7 @@ public final class HTTPServer: @unchecked Sendable {
             tls: tls,
             configuration: configuration,
             loop: loop,
-            handler: handler,
-            contextualHandler: contextualHandler
+            handler: handler
         )
     }
 

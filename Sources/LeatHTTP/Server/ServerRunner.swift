@@ -33,28 +33,32 @@ final class ServerRunner: @unchecked Sendable {
         spot = ParkingSpot(loop: server.loop)
     }
 
+    /// The server's handler, with the context of the request that is being served if it wants that.
+    private var handler: HTTPServer.Handler {
+        switch server.handler {
+        case .plain(let handler): handler
+        case .contextual(let handler): { [self] request, body in try await handler(request, body, context) }
+        }
+    }
+
     /// Serves until it is not needed any more.
-    func run() async {
-        let (handler, contextualHandler, empty) = (server.handler, server.contextualHandler, HTTPBodyReader.empty)
+    @concurrent func run() async {
+        let (handler, empty) = (handler, HTTPBodyReader.empty)
         repeat {
             runners.began()
             serving: while true {
                 switch step() {
                 case .request:
                     let request = takeRequest()
-                    let body = hasBody ? makeReader() : empty
-                    let response: HTTPServerResponse
                     do {
-                        response =
-                            if let handler {
-                                try await handler(request, body)
-                            } else {
-                                try await contextualHandler!(request, body, context)
-                            }
+                        let response = try await handler(request, empty)
+                        if answer(request, response, empty) { continue serving }
+                        await answerWaiting(request, response, empty)
                     } catch {
-                        response = self.response(for: error, request, body)
+                        await answer(request, to: error, empty)
                     }
-                    if !answer(request, response, body) { await answerWaiting(request, response, body) }
+                case .upload:
+                    await serveUpload(takeRequest(), makeReader(), handler)
                 case .pause:
                     await Task.yield()
                 case .nothing:
@@ -65,6 +69,28 @@ final class ServerRunner: @unchecked Sendable {
         runners.ended(self)
     }
 
+    /// A request with a body.
+    private func serveUpload(
+        _ request: HTTPRequest,
+        _ body: HTTPBodyReader,
+        _ handler: HTTPServer.Handler
+    ) async {
+        do {
+            let response = try await handler(request, body)
+            if !answer(request, response, body) { await answerWaiting(request, response, body) }
+        } catch {
+            await answer(request, to: error, body)
+        }
+    }
+
+    /// Answers a request whose handler has thrown an error.
+    @inline(never)
+    private func answer(_ request: HTTPRequest, to error: any Error, _ body: HTTPBodyReader) async {
+        let failure = HandlerFailure(error, requestBodyFailed: body.hasFailed)
+        if failure.isServerFault { server.requestFailed(current.takeUnretainedValue(), request, error) }
+        if !answer(request, failure.response, body) { await answerWaiting(request, failure.response, body) }
+    }
+
     private func rest() async -> Bool {
         guard !Task.isCancelled, runners.rest(spot) else { return false }
         return await spot.park(.request) == .ready
@@ -73,8 +99,10 @@ final class ServerRunner: @unchecked Sendable {
     // MARK: Without waiting
 
     private enum Step {
-        /// A request is there; see ``takeRequest()``.
+        /// A request without a body is there; see ``takeRequest()``.
         case request
+        /// A request with a body is there.
+        case upload
         /// The turn, or the job, has had its share.
         case pause
         /// No peer has anything to read.
@@ -99,7 +127,7 @@ final class ServerRunner: @unchecked Sendable {
             }
             if hasRequest {
                 served &+= 1
-                return .request
+                return current._withUnsafeGuaranteedRef { $0.facts.hasBody } ? .upload : .request
             }
         }
     }
@@ -152,8 +180,7 @@ final class ServerRunner: @unchecked Sendable {
     @inline(__always)
     private var current: Unmanaged<ServerExchange> { exchange.unsafelyUnwrapped }
 
-    private var hasBody: Bool { current._withUnsafeGuaranteedRef { $0.facts.hasBody } }
-
+    /// What the handler may know about the connection of the request that is being served.
     private var context: HTTPServerContext {
         current._withUnsafeGuaranteedRef { HTTPServerContext(server, $0.peer, request: $0.requestNumber) }
     }
@@ -170,13 +197,6 @@ final class ServerRunner: @unchecked Sendable {
     @inline(never)
     private func makeReader() -> HTTPBodyReader {
         current._withUnsafeGuaranteedRef { $0.makeReader() }
-    }
-
-    @inline(never)
-    private func response(for error: any Error, _ request: HTTPRequest, _ body: HTTPBodyReader) -> HTTPServerResponse {
-        let failure = HandlerFailure(error, requestBodyFailed: body.hasFailed)
-        if failure.isServerFault { server.requestFailed(current.takeUnretainedValue(), request, error) }
-        return failure.response
     }
 
     @inline(never)

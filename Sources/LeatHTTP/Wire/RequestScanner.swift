@@ -196,14 +196,14 @@ package final class RequestScanner {
         _ seen: inout Seen
     ) -> Bool {
         switch nameLength {
-        case 4 where ASCII.equalsIgnoringCase(line, 4, "host"):
+        case 4 where line.isLetters("host"):
             return seen.insert(.host).inserted && (lastHost.equals(value) || learnHost(value))
-        case 6 where ASCII.equalsIgnoringCase(line, 6, "expect"), 7 where ASCII.equalsIgnoringCase(line, 7, "upgrade"),
-            17 where ASCII.equalsIgnoringCase(line, 17, "transfer-encoding"):
+        case 6 where line.isLetters("expect"), 7 where line.isLetters("upgrade"),
+            17 where line.isLetters("transfer-encoding"):
             return false
-        case 10 where ASCII.equalsIgnoringCase(line, 10, "connection"):
+        case 10 where line.isLetters("connection"):
             return noteConnection(value)
-        case 14 where ASCII.equalsIgnoringCase(line, 14, "content-length"):
+        case 14 where line.isLetters("content-length"):
             return seen.insert(.contentLength).inserted && noteContentLength(value)
         default:
             return true
@@ -242,6 +242,29 @@ package final class RequestScanner {
             fields = .make(entries: found, bytes: wire.count)
         }
         fields.unsafelyUnwrapped.replace(wire, UnsafeBufferPointer(start: entries, count: found))
+    }
+}
+
+extension UnsafeRawPointer {
+    /// Whether a token that begins here spells `name`, which has four octets or more: lower-case letters and hyphens. With the bit
+    /// set that makes letters lower-case, no other octet of a token becomes a letter or a hyphen.
+    @inline(__always)
+    fileprivate func isLetters(_ name: StaticString) -> Bool {
+        let count = name.utf8CodeUnitCount
+        let name = UnsafeRawPointer(name.utf8Start)
+        var offset = 0
+        while offset &+ 4 < count {
+            if !isWord(name, at: offset) { return false }
+            offset &+= 4
+        }
+        // The last four, which may overlap with those before.
+        return isWord(name, at: count &- 4)
+    }
+
+    @inline(__always)
+    private func isWord(_ name: UnsafeRawPointer, at offset: Int) -> Bool {
+        loadUnaligned(fromByteOffset: offset, as: UInt32.self) | 0x2020_2020
+            == name.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
     }
 }
 

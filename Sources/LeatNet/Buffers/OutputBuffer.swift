@@ -5,11 +5,11 @@ import Glibc
 /// It has a block only while it holds bytes. One of a connection takes it from the spare ones of its loop and gives it back
 /// there; one of its own (`init()`) allocates and frees it. A pointer from ``reserve(_:)`` is good until the next call.
 package struct OutputBuffer: ~Copyable {
-    private var block: UnsafeMutableRawPointer?
-    private var capacity = 0
+    @usableFromInline package var block: UnsafeMutableRawPointer?
+    @usableFromInline package var capacity = 0
     /// The bytes in front of `start` are sent.
-    private var start = 0
-    private var end = 0
+    @usableFromInline package var start = 0
+    @usableFromInline package var end = 0
     /// Unowned: the connection holds them.
     private let buffers: Unmanaged<IOBuffers>?
 
@@ -24,12 +24,12 @@ package struct OutputBuffer: ~Copyable {
         if let block { free(block) }
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package var count: Int { end &- start }
-    @inline(__always)
+    @inlinable @inline(__always)
     package var isEmpty: Bool { end == start }
     /// What is to be sent. Good until the buffer is changed.
-    @inline(__always)
+    @inlinable @inline(__always)
     package var bytes: UnsafeRawBufferPointer {
         guard let block else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         return UnsafeRawBufferPointer(start: block + start, count: end &- start)
@@ -38,13 +38,13 @@ package struct OutputBuffer: ~Copyable {
     // MARK: Appending
 
     /// Room for `size` more bytes; ``commit(_:)`` says how many of them were written.
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func reserve(_ size: Int) -> UnsafeMutableRawPointer {
         if capacity &- end < size { makeRoom(size) }
         return block.unsafelyUnwrapped + end
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func commit(_ size: Int) {
         assert(size >= 0 && size <= capacity - end, "more was written than was reserved")
         end &+= size
@@ -61,7 +61,8 @@ package struct OutputBuffer: ~Copyable {
     }
 
     @inline(never)
-    private mutating func makeRoom(_ size: Int) {
+    @usableFromInline
+    package mutating func makeRoom(_ size: Int) {
         if block == nil, let buffers {
             (block, capacity) = buffers._withUnsafeGuaranteedRef { $0.spareBlocks.take() }
             if capacity >= size { return }
@@ -82,7 +83,7 @@ package struct OutputBuffer: ~Copyable {
     // MARK: Consuming
 
     /// The first `size` bytes are sent.
-    @inline(__always)
+    @inlinable @inline(__always)
     package mutating func consume(_ size: Int) {
         assert(size >= 0 && size <= count, "more was sent than was there")
         start &+= size
