@@ -12,6 +12,7 @@ import Leat
         case "http1 length": try http1Length()
         case "http1 refused": http1Refused()
         case "http1 splits": http1Splits()
+        case "http1 readers": http1Readers()
         case "server": try server()
         case "buffers": try buffers()
         case "buffers calls": try buffersCalls()
@@ -20,7 +21,7 @@ import Leat
             print(
                 """
                 usage: doc-internals turn | await | timers | readiness
-                       doc-internals http1 [length | refused | splits]
+                       doc-internals http1 [length | refused | splits | readers]
                        doc-internals server
                        doc-internals buffers [calls | pressure]
                 """
