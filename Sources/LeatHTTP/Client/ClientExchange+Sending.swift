@@ -112,7 +112,7 @@ extension ClientExchange {
     /// a second (RFC 9110 §10.1.1). Returns whether it was answered instead, and the body is not to be sent.
     private func isAnsweredBeforeBody() async throws -> Bool {
         guard headerFields.contains(token: "100-continue", in: .expect), framing != .none else { return false }
-        let deadline = min(http.loop.now.advanced(by: .seconds(1)), times.deadline)
+        let deadline = min(http.loop.clock.now.advanced(by: .seconds(1)), times.deadline)
         do {
             while try await http.fill(deadline: deadline) {
                 guard case .head = try http.tryNext() else { continue }

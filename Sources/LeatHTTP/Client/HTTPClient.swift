@@ -150,7 +150,8 @@ public final class HTTPClient: @unchecked Sendable {
     // MARK: One exchange
 
     var timesFromNow: ExchangeTimes {
-        let now = loop.now
+        // A fresh reading: the turn's own is old if the caller has computed for long.
+        let now = loop.clock.now
         var deadline = totalTimeout == .max ? LoopInstant.distantFuture : now.advanced(nanoseconds: totalTimeout)
         if let scoped = loop.scopedDeadline { deadline = min(deadline, scoped) }
         return ExchangeTimes(began: now, readTimeout: readTimeout, deadline: deadline)

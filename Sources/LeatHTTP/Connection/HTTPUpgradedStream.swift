@@ -26,7 +26,7 @@ public final class HTTPUpgradedStream: @unchecked Sendable {
     /// - Parameter writeTimeout: The longest time for one write, in nanoseconds.
     init(_ connection: HTTPConnection, writeTimeout: Int64) {
         self.connection = connection
-        times = ExchangeTimes(began: connection.loop.now, readTimeout: writeTimeout)
+        times = ExchangeTimes(began: connection.loop.clock.now, readTimeout: writeTimeout)
     }
 
     /// Reads what there is, up to `maximum` bytes (64 KiB by default); nil is the end that the peer has announced. Waits while
@@ -79,7 +79,7 @@ public final class HTTPUpgradedStream: @unchecked Sendable {
         isWriting = true
         defer { isWriting = false }
         do {
-            try await send(connection.loop.now.advanced(nanoseconds: times.readTimeout))
+            try await send(connection.loop.clock.now.advanced(nanoseconds: times.readTimeout))
         } catch {
             writingEnded = ending
             throw times.describe(error, in: .send, limit: times.readTimeout, now: connection.loop.now)

@@ -128,7 +128,7 @@ extension ServerExchange {
     private func stream(_ produce: HTTPBody.Producer, _ framing: HTTPBodyFraming) async throws {
         // The head does not wait for the first piece.
         flushLater()
-        let times = ExchangeTimes(began: loop.now, readTimeout: server.writeTimeout)
+        let times = ExchangeTimes(began: loop.clock.now, readTimeout: server.writeTimeout)
         let writer = HTTPBodyWriter(self, framing: framing, times)
         defer {
             if writer.isBeingWritten { isInUse = true }

@@ -161,7 +161,7 @@ final class ServerExchange: HTTPConnection {
         let server = server
         return HTTPBodyReader(
             self,
-            times: ExchangeTimes(began: loop.now, readTimeout: server.bodyTimeout),
+            times: ExchangeTimes(began: loop.clock.now, readTimeout: server.bodyTimeout),
             maximum: maximumRequestBody,
             lowestRate: server.configuration.minimumBodyRate,
             awaitsContinue: facts.expectsContinue && !hasUnparsedBytes

@@ -89,7 +89,7 @@ final class ServerPeers {
         peer.isBusy = false
         if peer.isClosed { return releaseIfUnused(peer) }
         // What comes next is decided when the output is flushed.
-        if !exchange.isFlushPending { rest(peer, exchange, at: loop.now) }
+        if !exchange.isFlushPending { rest(peer, exchange, at: loop.clock.now) }
     }
 
     /// Puts a peer, which nobody works on and whose output is not about to be flushed, where it belongs.
@@ -174,7 +174,7 @@ final class ServerPeers {
         exchange.finishWriting()
         exchanges.abandon(exchange, of: peer)
         peer.phase = .lingering
-        move(peer, to: lingering, at: loop.now)
+        move(peer, to: lingering, at: loop.clock.now)
         if peer.mayBeReadable { server.runners.enqueue(peer) }
     }
 

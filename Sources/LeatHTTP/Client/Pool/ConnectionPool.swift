@@ -154,7 +154,7 @@ final class ConnectionPool: @unchecked Sendable {
         let claim = Claim(origin, isLimitedByOrigin: isLimitedByOrigin)
         spot.handoff = claim
         let limit = configuration.poolTimeout
-        let ownDeadline = limit.map { loop.now.advanced(by: $0) } ?? .distantFuture
+        let ownDeadline = limit.map { loop.clock.now.advanced(by: $0) } ?? .distantFuture
         times.observation?.note(.connectionQueued)
         let wake = await spot.parkCancellably(.connection, until: min(ownDeadline, times.deadline))
         times.observation?.note(.connectionDequeued)

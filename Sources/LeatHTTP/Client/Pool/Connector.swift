@@ -107,7 +107,7 @@ final class Connector {
         _ step: (LoopInstant) async throws -> T
     ) async throws -> T {
         do {
-            return try await step(min(loop.now.advanced(by: limit), times.deadline))
+            return try await step(min(loop.clock.now.advanced(by: limit), times.deadline))
         } catch let error as NetworkError where error.kind == .timedOut {
             throw times.describe(error, in: phase, limit: limit.clampedNanoseconds, now: loop.now)
         } catch {
