@@ -1,4 +1,4 @@
-// The parts of docs/guides/serving.md about the context, the errors and the numbers of a server.
+// The parts of docs/guides/serving.md about the context, the errors, the limits and the numbers of a server.
 import Leat
 
 func introducing() throws -> HTTPServer {
@@ -36,4 +36,14 @@ func count(_ server: HTTPServer) {
     let metrics = server.metrics
     print(metrics.requestsEnded, "answered,", metrics.requestsFailed, "failed,", metrics.requestsRefused, "refused")
     print(metrics.connectionsOpen, "connections,", metrics.connectionsIdle, "of them idle")
+}
+
+func bounded() -> HTTPServer.Configuration {
+    var configuration = HTTPServer.Configuration()
+    configuration.maximumConnections = 10_000
+    configuration.maximumRequestBody = 1 << 20
+    configuration.minimumBodyRate = 10_000
+    configuration.shutdownGrace = .milliseconds(200)
+    configuration.shutdownTimeout = .seconds(10)
+    return configuration
 }
