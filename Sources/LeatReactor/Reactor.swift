@@ -1,3 +1,5 @@
+import Glibc
+
 /// The wheel: what is watched, what is due, and how to wait for the next of either.
 ///
 /// A reactor is synchronous and knows no tasks. ``turn(mayWait:)`` waits at most once, tells the sources whose
@@ -84,10 +86,21 @@ package final class Reactor {
         case .manual(let manual):
             guard deadline > manual.now else { return poller.poll(milliseconds: 0) }
             guard manual.autojump, workElsewhere == 0 else { return poller.poll(milliseconds: -1) }
-            let events = poller.poll(milliseconds: 0)
+            let events = lookTwice(before: deadline, manual)
             if events == 0 { manual.jump(to: deadline) }
             return events
         }
+    }
+
+    /// Polls before a manual clock jumps. Bytes between two sockets of this process may still be on their way: on a busy machine
+    /// a thread of the kernel (ksoftirqd) delivers them, and it has to get its turn on the processor. It gets more time before
+    /// a long jump, which is often a timeout, than before one of the many short ones.
+    private func lookTwice(before deadline: LoopInstant, _ manual: ManualClock) -> Int {
+        let events = poller.poll(milliseconds: 0)
+        if events > 0 { return events }
+        if manual.now.duration(to: deadline) >= .seconds(1) { return poller.poll(milliseconds: 3) }
+        usleep(50)
+        return poller.poll(milliseconds: 0)
     }
 
     private func fireDueTimers() {

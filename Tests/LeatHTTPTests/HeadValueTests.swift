@@ -3,7 +3,7 @@ import LeatHTTP
 import Testing
 
 /// Heads as values: small, and copies of each other only until they are changed.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct HeadValueTests {
     @Test func headsAreSmall() {
         #expect(MemoryLayout<HTTPRequest>.size == 16)

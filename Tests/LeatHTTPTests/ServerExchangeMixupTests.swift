@@ -7,7 +7,7 @@ import Testing
 
 /// No response, no piece of a body and no memory of a request gets to an exchange that it does not belong to, whatever the others
 /// do and whenever they end.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ServerExchangeMixupTests {
     private static let id = HTTPField.Name("X-Exchange-Identifier")!
 

@@ -7,7 +7,7 @@ import LeatReactor
 import Testing
 
 /// What a server does not put up with for ever: clients that are slow, silent or many.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ServerLimitTests {
     // MARK: Too slow in sending
 

@@ -6,7 +6,7 @@ import LeatReactor
 import Testing
 
 /// Requests that arrive before the ones in front of them are answered.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ServerPipeliningTests {
     /// Answers with the path: at once, after ten seconds, after the request body, or as a stream that begins late.
     private static let handler: HTTPServer.Handler = { request, body in

@@ -6,7 +6,7 @@ import LeatReactor
 import Testing
 
 /// A shutdown ends in time whatever handlers do, and answers every request that was sent to it.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ServerShutdownTests {
     private static let hello: HTTPServer.Handler = { request, _ in HTTPServerResponse(body: .text(request.path!)) }
 

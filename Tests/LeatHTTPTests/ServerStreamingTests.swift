@@ -7,7 +7,7 @@ import LeatReactor
 import Testing
 
 /// When the pieces of a streamed response leave, and what holds back the handler that writes them.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ServerStreamingTests {
     // MARK: When they leave
 

@@ -2,7 +2,7 @@ import Leat
 import LeatHTTP
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct URITests {
     private func uri(_ target: String, _ method: HTTPRequest.Method = .get) -> HTTPURI {
         HTTPRequest(method: method, scheme: nil, authority: nil, path: target).uri

@@ -154,10 +154,7 @@ extension HTTPConnection {
     /// Ends the sending direction once the peer has been told so in terms of TLS: without that farewell it could not tell the
     /// end from a connection that was cut.
     package final func finishWriting(until deadline: LoopInstant) async throws {
-        tls?.sendCloseNotify()
-        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
-        while let tls, case let result = tls.trySend(nothing), result < 0 {
-            guard result == -Int(EAGAIN) else { throw failure(result, "write") }
+        while let tls, !tls.sendCloseNotify() {
             try await socket.waitWritable(until: deadline, cancellably: true).check("write")
             if socket.isClosed { throw NetworkError.closed("write") }
         }

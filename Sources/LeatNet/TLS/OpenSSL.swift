@@ -47,13 +47,28 @@ struct OpenSSL: @unchecked Sendable {
     let setHostFlags: @convention(c) (Object?, UInt32) -> Void
     let parameters: @convention(c) (Object?) -> Object?
     let setAddress: @convention(c) (Object?, UnsafePointer<CChar>) -> Int32
+    // Channels of our own, over a socket
+    let newMethod: @convention(c) (Int32, UnsafePointer<CChar>) -> Object?
+    let setMethodRead: @convention(c) (Object?, ChannelRead) -> Int32
+    let setMethodWrite: @convention(c) (Object?, ChannelWrite) -> Int32
+    let setMethodControl: @convention(c) (Object?, ChannelControl) -> Int32
+    let setChannelData: @convention(c) (Object?, Pointer?) -> Void
+    let channelData: @convention(c) (Object?) -> Pointer?
+    let setChannelReady: @convention(c) (Object?, Int32) -> Void
+    let setChannelFlags: @convention(c) (Object?, Int32) -> Void
+    let clearChannelFlags: @convention(c) (Object?, Int32) -> Void
+
+    typealias ChannelRead = @convention(c) (Object?, UnsafeMutablePointer<CChar>?, Int32) -> Int32
+    typealias ChannelWrite = @convention(c) (Object?, UnsafePointer<CChar>?, Int32) -> Int32
+    typealias ChannelControl = @convention(c) (Object?, Int32, Int, Pointer?) -> Int
+
     let setChannels: @convention(c) (Object?, Object?, Object?) -> Void
     let setConnecting: @convention(c) (Object?) -> Void
     let setAccepting: @convention(c) (Object?) -> Void
     let handshake: @convention(c) (Object?) -> Int32
     let read: @convention(c) (Object?, Pointer, Int, UnsafeMutablePointer<Int>) -> Int32
     let write: @convention(c) (Object?, UnsafeRawPointer, Int, UnsafeMutablePointer<Int>) -> Int32
-    let pending: @convention(c) (Object?) -> Int32
+    let hasPending: @convention(c) (Object?) -> Int32
     let error: @convention(c) (Object?, Int32) -> Int32
     let shutdown: @convention(c) (Object?) -> Int32
     let setShutdown: @convention(c) (Object?, Int32) -> Void
@@ -84,7 +99,6 @@ struct OpenSSL: @unchecked Sendable {
     let freeChannel: @convention(c) (Object?) -> Int32
     let memoryChannel: @convention(c) () -> Object?
     let readChannel: @convention(c) (Object?, Pointer, Int32) -> Int32
-    let writeChannel: @convention(c) (Object?, UnsafeRawPointer, Int32) -> Int32
     let pendingInChannel: @convention(c) (Object?) -> Int
     let clearErrors: @convention(c) () -> Void
     let nextError: @convention(c) () -> UInt
@@ -136,13 +150,22 @@ struct OpenSSL: @unchecked Sendable {
         setHostFlags = try library.function("SSL_set_hostflags")
         parameters = try library.function("SSL_get0_param")
         setAddress = try library.function("X509_VERIFY_PARAM_set1_ip_asc")
+        newMethod = try library.function("BIO_meth_new")
+        setMethodRead = try library.function("BIO_meth_set_read")
+        setMethodWrite = try library.function("BIO_meth_set_write")
+        setMethodControl = try library.function("BIO_meth_set_ctrl")
+        setChannelData = try library.function("BIO_set_data")
+        channelData = try library.function("BIO_get_data")
+        setChannelReady = try library.function("BIO_set_init")
+        setChannelFlags = try library.function("BIO_set_flags")
+        clearChannelFlags = try library.function("BIO_clear_flags")
         setChannels = try library.function("SSL_set_bio")
         setConnecting = try library.function("SSL_set_connect_state")
         setAccepting = try library.function("SSL_set_accept_state")
         handshake = try library.function("SSL_do_handshake")
         read = try library.function("SSL_read_ex")
         write = try library.function("SSL_write_ex")
-        pending = try library.function("SSL_pending")
+        hasPending = try library.function("SSL_has_pending")
         error = try library.function("SSL_get_error")
         shutdown = try library.function("SSL_shutdown")
         setShutdown = try library.function("SSL_set_shutdown")
@@ -165,7 +188,6 @@ struct OpenSSL: @unchecked Sendable {
         freeChannel = try library.function("BIO_free")
         memoryChannel = try library.function("BIO_s_mem")
         readChannel = try library.function("BIO_read")
-        writeChannel = try library.function("BIO_write")
         pendingInChannel = try library.function("BIO_ctrl_pending")
         clearErrors = try library.function("ERR_clear_error")
         nextError = try library.function("ERR_get_error")

@@ -2,29 +2,24 @@ import Glibc
 import LeatLoop
 package import LeatReactor
 
-/// TLS over a socket, driven without waiting: OpenSSL reads and writes memory, and the socket is asked by the same calls as
-/// without TLS.
+/// TLS over a socket, driven without waiting: the socket is asked by the same calls as without TLS.
 ///
 /// ```
-///   plaintext ◄── SSL_read ──┐         ┌── BIO_write ◄── recv ── socket
+///   plaintext ◄── SSL_read ──┐         ┌── recv ◄── socket
 ///                            │ OpenSSL │
-///   plaintext ── SSL_write ─►┘         └── BIO_read ───► send ── socket
+///   plaintext ── SSL_write ─►┘         └── send ──► socket
 /// ```
 ///
-/// Confined to its loop.
+/// There is no buffer but OpenSSL's own, which it frees when it is empty. Confined to its loop.
 package final class TLSChannel: @unchecked Sendable {
     let openSSL: OpenSSL
     private let context: TLSContext
     private let socket: Socket
     private let connection: OpaquePointer
-    /// Owned by the connection.
-    private let input: OpaquePointer
-    private let output: OpaquePointer
     private let server: String
-    /// Ciphertext that the kernel did not take yet.
-    private var unsent: [UInt8] = []
-    /// Octets of plaintext that are encrypted, in part still ``unsent``, and not yet reported as sent.
-    private var encrypted = 0
+    // What the kernel last answered to OpenSSL.
+    private var lastReceived = -Int(EAGAIN)
+    private var lastSent = 0
     /// Why the connection is of no more use.
     package private(set) var failure: TLSError?
 
@@ -38,16 +33,12 @@ package final class TLSChannel: @unchecked Sendable {
         guard let connection = openSSL.new(context.pointer) else {
             throw TLSError(.configuration, openSSL.takeErrors())
         }
-        guard let input = openSSL.newChannel(openSSL.memoryChannel()),
-            let output = openSSL.newChannel(openSSL.memoryChannel())
-        else {
-            openSSL.free(connection)
+        self.connection = connection
+        guard let channel = SocketChannel.make(for: self, openSSL) else {
             throw TLSError(.configuration, openSSL.takeErrors())
         }
-        self.connection = connection
-        self.input = input
-        self.output = output
-        openSSL.setChannels(connection, input, output)
+        // Owned by the connection from here on, for both directions.
+        openSSL.setChannels(connection, channel, channel)
         _ = openSSL.setExtraData(connection, 0, Unmanaged.passUnretained(self).toOpaque())
         switch context.role {
         case .server:
@@ -137,8 +128,18 @@ package final class TLSChannel: @unchecked Sendable {
     }
 
     /// Whether something was received that has not been read.
-    package var hasBufferedInput: Bool {
-        openSSL.pending(connection) > 0 || openSSL.pendingInChannel(input) > 0
+    package var hasBufferedInput: Bool { openSSL.hasPending(connection) == 1 }
+
+    // MARK: For OpenSSL
+
+    func receive(_ room: UnsafeMutableRawBufferPointer) -> Int {
+        lastReceived = socket.tryReceive(into: room)
+        return lastReceived
+    }
+
+    func send(_ bytes: UnsafeRawBufferPointer) -> Int {
+        lastSent = socket.trySend(bytes)
+        return lastSent
     }
 
     // MARK: The handshake
@@ -153,24 +154,14 @@ package final class TLSChannel: @unchecked Sendable {
 
     /// Goes on with the handshake as far as it can without waiting.
     package func continueHandshake() -> HandshakeProgress {
-        while true {
-            openSSL.clearErrors()
-            let result = openSSL.handshake(connection)
-            let reason = result == 1 ? 0 : openSSL.error(connection, result)
-            guard reason == 0 || reason == Self.wantRead else {
-                let error = handshakeFailure()
-                // The alert says to the peer what was wrong.
-                _ = flush()
-                return .failed(error)
-            }
-            let pending = flush()
-            if pending == -Int(EAGAIN) { return .waiting(for: .writable) }
-            if pending < 0 { return .failed(NetworkError(code: Int32(-pending), operation: "TLS handshake")) }
-            if result == 1 { return .done }
-            let count = feed()
-            if count == 0 { return .failed(fail(.handshake, "the peer closed the connection during the handshake")) }
-            if count == -Int(EAGAIN) { return .waiting(for: .readable) }
-            if count < 0 { return .failed(NetworkError(code: Int32(-count), operation: "TLS handshake")) }
+        let outcome = attempt { openSSL.handshake(connection) }
+        switch outcome {
+        case .done: return .done
+        case .waits(let readiness): return .waiting(for: readiness)
+        case .systemError(let code): return .failed(NetworkError(code: code, operation: "TLS handshake"))
+        case .ended, .closedCleanly:
+            return .failed(fail(.handshake, "the peer closed the connection during the handshake"))
+        case .protocolError: return .failed(handshakeFailure())
         }
     }
 
@@ -217,92 +208,75 @@ package final class TLSChannel: @unchecked Sendable {
 
     // MARK: Calls that do not wait
 
-    /// SSL_ERROR_WANT_READ and SSL_ERROR_ZERO_RETURN.
-    private static var wantRead: Int32 { 2 }
-    private static var closedCleanly: Int32 { 6 }
+    private enum Outcome {
+        case done
+        /// OpenSSL wants the socket to be ready first.
+        case waits(for: Readiness)
+        /// The peer has announced its end.
+        case closedCleanly
+        /// The connection ended without that.
+        case ended
+        case systemError(Int32)
+        case protocolError
+    }
+
+    /// Calls OpenSSL, and puts what it says together with what the kernel has said to it (SSL_get_error(3)).
+    private func attempt(_ call: () -> Int32) -> Outcome {
+        openSSL.clearErrors()
+        (lastReceived, lastSent) = (-Int(EAGAIN), 0)
+        let result = call()
+        if result == 1 { return .done }
+        switch openSSL.error(connection, result) {
+        // SSL_ERROR_WANT_READ, _WANT_WRITE, _ZERO_RETURN
+        case 2: return .waits(for: .readable)
+        case 3: return .waits(for: .writable)
+        case 6: return .closedCleanly
+        default:
+            if lastReceived == 0 { return .ended }
+            if lastSent < 0, lastSent != -Int(EAGAIN) { return .systemError(Int32(-lastSent)) }
+            if lastReceived < 0, lastReceived != -Int(EAGAIN) { return .systemError(Int32(-lastReceived)) }
+            return .protocolError
+        }
+    }
 
     /// As ``Socket/tryReceive(into:)``, for plaintext. 0 is an end that the peer has announced; -EPROTO that
     /// ``failure`` says more.
     package func tryReceive(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         if failure != nil { return -Int(EPROTO) }
-        while true {
-            var count = 0
-            openSSL.clearErrors()
-            let result = openSSL.read(connection, buffer.baseAddress!, buffer.count, &count)
-            let reason = result == 1 ? 0 : openSSL.error(connection, result)
-            // Reading can make something to send: an answer to a key update.
-            _ = flush()
-            switch reason {
-            case 0: return count
-            case Self.closedCleanly: return 0
-            case Self.wantRead:
-                let fed = feed()
-                if fed > 0 { continue }
-                if fed < 0 { return fed }
-                fail(.truncated, "\(server): the connection ended without close_notify")
-                return -Int(EPROTO)
-            default:
-                fail(.protocolViolation, "\(server): \(openSSL.takeErrors())")
-                return -Int(EPROTO)
-            }
+        var count = 0
+        switch attempt({ openSSL.read(connection, buffer.baseAddress!, buffer.count, &count) }) {
+        case .done: return count
+        case .waits: return -Int(EAGAIN)
+        case .closedCleanly: return 0
+        case .systemError(let code): return -Int(code)
+        case .ended: fail(.truncated, "\(server): the connection ended without close_notify")
+        case .protocolError: fail(.protocolViolation, "\(server): \(openSSL.takeErrors())")
         }
+        return -Int(EPROTO)
     }
 
     /// As ``Socket/trySend(_:)``, for plaintext. Octets count as sent once the kernel has taken all of their ciphertext;
     /// until then the answer is -EAGAIN, and the same octets are to be offered again.
     package func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
         if failure != nil { return -Int(EPROTO) }
-        var pending = flush()
-        if pending < 0 { return pending }
-        if encrypted == 0, !bytes.isEmpty {
-            openSSL.clearErrors()
-            let result = openSSL.write(connection, bytes.baseAddress!, min(bytes.count, Self.maximumWrite), &encrypted)
-            guard result == 1 else {
-                fail(.protocolViolation, "\(server): \(openSSL.takeErrors())")
-                return -Int(EPROTO)
-            }
-            pending = flush()
-            if pending < 0 { return pending }
+        guard !bytes.isEmpty else { return 0 }
+        var count = 0
+        switch attempt({ openSSL.write(connection, bytes.baseAddress!, bytes.count, &count) }) {
+        case .done: return count
+        case .waits: return -Int(EAGAIN)
+        case .systemError(let code): return -Int(code)
+        case .closedCleanly, .ended, .protocolError:
+            fail(.protocolViolation, "\(server): \(openSSL.takeErrors())")
+            return -Int(EPROTO)
         }
-        defer { encrypted = 0 }
-        return encrypted
     }
 
-    /// Says farewell, as far as the kernel takes it now.
-    package func sendCloseNotify() {
-        guard failure == nil, !socket.isClosed else { return }
-        openSSL.clearErrors()
-        _ = openSSL.shutdown(connection)
-        _ = flush()
-    }
-
-    /// Plaintext that is encrypted at a time; with partial writes OpenSSL takes a record of 16 KiB of it.
-    private static var maximumWrite: Int { 65536 }
-
-    /// recv(2) into OpenSSL: octets, 0 at the end of the stream, or -errno.
-    private func feed() -> Int {
-        let count = socket.tryReceive(into: context.incoming)
-        if count > 0 { _ = openSSL.writeChannel(input, context.incoming.baseAddress!, Int32(count)) }
-        return count
-    }
-
-    /// Sends the ciphertext that there is. Returns 0 if that was all of it, or -errno.
-    private func flush() -> Int {
-        if !unsent.isEmpty {
-            let sent = unsent.withUnsafeBytes { socket.trySend($0) }
-            if sent > 0 { unsent.removeFirst(sent) }
-            if !unsent.isEmpty { return sent < 0 ? sent : -Int(EAGAIN) }
-        }
-        while openSSL.pendingInChannel(output) > 0 {
-            let room = context.outgoing
-            let count = Int(openSSL.readChannel(output, room.baseAddress!, Int32(room.count)))
-            guard count > 0 else { return 0 }
-            let sent = socket.trySend(UnsafeRawBufferPointer(rebasing: room[..<count]))
-            if sent != count {
-                unsent.append(contentsOf: room[max(0, sent)..<count])
-                return sent < 0 ? sent : -Int(EAGAIN)
-            }
-        }
-        return 0
+    /// Says farewell (close_notify), if the kernel takes it now. Returns false if it does not.
+    @discardableResult
+    package func sendCloseNotify() -> Bool {
+        guard failure == nil, !socket.isClosed else { return true }
+        // 0: it is sent, and the peer's is not there.
+        if case .waits(for: .writable) = attempt({ openSSL.shutdown(connection) >= 0 ? 1 : -1 }) { return false }
+        return true
     }
 }

@@ -12,9 +12,6 @@ package final class TLSContext {
     let role: Role
     let verifiesPeer: Bool
     let pointer: OpaquePointer
-    /// Where ciphertext passes through, on its way in and out: one buffer each for all connections.
-    let incoming: UnsafeMutableRawBufferPointer
-    let outgoing: UnsafeMutableRawBufferPointer
     /// The last session with each server, for a shorter handshake next time.
     private var sessions: [String: OpaquePointer] = [:]
     private static let maximumSessions = 256
@@ -29,13 +26,12 @@ package final class TLSContext {
         guard let pointer = openSSL.newContext(role == .client ? openSSL.clientMethod() : openSSL.serverMethod())
         else { throw TLSError(.configuration, openSSL.takeErrors()) }
         self.pointer = pointer
-        // Last: deinit, which frees them, runs for an init that throws only if everything was set.
-        incoming = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
-        outgoing = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
         // SSL_CTX_set_min_proto_version
         _ = openSSL.controlContext(pointer, 123, configuration.minimumVersion.rawValue, nil)
         // SSL_MODE_ENABLE_PARTIAL_WRITE, _ACCEPT_MOVING_WRITE_BUFFER, _RELEASE_BUFFERS
         _ = openSSL.controlContext(pointer, 33, 1 | 2 | 16, nil)
+        // SSL_CTX_set_read_ahead: as much as has arrived is received at once, and not a record's head before its body.
+        _ = openSSL.controlContext(pointer, 41, 1, nil)
         // SSL_OP_NO_RENEGOTIATION
         _ = openSSL.setContextOptions(pointer, 1 << 30)
         try setTrust(configuration)
@@ -52,8 +48,6 @@ package final class TLSContext {
     deinit {
         for session in sessions.values { openSSL.freeSession(session) }
         openSSL.freeContext(pointer)
-        incoming.deallocate()
-        outgoing.deallocate()
     }
 
     // MARK: Certificates

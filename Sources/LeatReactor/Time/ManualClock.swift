@@ -1,8 +1,8 @@
 /// A clock for tests: it stands still until `advance(by:)`, or, with `autojump`, until the loop has nothing left to do
 /// but wait for a timer, and then jumps to that timer's deadline.
 ///
-/// The autojump happens only when no task is ready, no other thread has handed work over, and a poll with no timeout
-/// found no event. Sockets inside the process therefore keep working under it; a peer in another process looks like
+/// The autojump happens only when no task is ready, no other thread has handed work over, and two polls found no event; between
+/// them pass 50 µs, or 3 ms before a jump of a second or more. Sockets inside the process therefore keep working under it; a peer in another process looks like
 /// silence, so use a plain manual clock there. Thread-safe.
 public final class ManualClock: Sendable {
     private struct State {

@@ -1,0 +1,49 @@
+import Glibc
+import LeatReactor
+
+/// What OpenSSL reads from and writes to: the socket itself, without a buffer in between. In OpenSSL's terms a BIO method,
+/// made once (BIO_meth_new(3)).
+///
+/// The calls never wait. OpenSSL is told to try again later, and the caller finds in the ``TLSChannel`` what the kernel said.
+enum SocketChannel {
+    /// A channel for a connection, which owns it and must outlive it; nil if OpenSSL has no memory left.
+    static func make(for connection: TLSChannel, _ openSSL: OpenSSL) -> OpaquePointer? {
+        guard let method, let channel = openSSL.newChannel(method) else { return nil }
+        openSSL.setChannelData(channel, Unmanaged.passUnretained(connection).toOpaque())
+        openSSL.setChannelReady(channel, 1)
+        return channel
+    }
+
+    nonisolated(unsafe) private static let method: OpaquePointer? = {
+        // BIO_TYPE_SOURCE_SINK
+        guard case .success(let openSSL) = OpenSSL.shared, let method = openSSL.newMethod(0x0400, "leat socket") else {
+            return nil
+        }
+        _ = openSSL.setMethodRead(method) { channel, bytes, count in SocketChannel.read(channel, bytes, count) }
+        _ = openSSL.setMethodWrite(method) { channel, bytes, count in SocketChannel.write(channel, bytes, count) }
+        // BIO_CTRL_FLUSH: there is never anything to flush. Nothing else is supported.
+        _ = openSSL.setMethodControl(method) { _, command, _, _ in command == 11 ? 1 : 0 }
+        return method
+    }()
+
+    // BIO_FLAGS_READ, _WRITE and _SHOULD_RETRY, which the macros set and clear.
+    private static var retryRead: Int32 { 0x01 | 0x08 }
+    private static var retryWrite: Int32 { 0x02 | 0x08 }
+    private static var anyRetry: Int32 { 0x0F }
+
+    private static func read(_ channel: OpaquePointer?, _ bytes: UnsafeMutablePointer<CChar>?, _ count: Int32) -> Int32 {
+        transfer(channel, retryRead) { $0.receive(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))) }
+    }
+
+    private static func write(_ channel: OpaquePointer?, _ bytes: UnsafePointer<CChar>?, _ count: Int32) -> Int32 {
+        transfer(channel, retryWrite) { $0.send(UnsafeRawBufferPointer(start: bytes, count: Int(count))) }
+    }
+
+    private static func transfer(_ channel: OpaquePointer?, _ retry: Int32, _ call: (TLSChannel) -> Int) -> Int32 {
+        guard case .success(let openSSL) = OpenSSL.shared, let data = openSSL.channelData(channel) else { return -1 }
+        openSSL.clearChannelFlags(channel, anyRetry)
+        let result = Unmanaged<TLSChannel>.fromOpaque(data)._withUnsafeGuaranteedRef(call)
+        if result == -Int(EAGAIN) { openSSL.setChannelFlags(channel, retry) }
+        return Int32(clamping: max(result, -1))
+    }
+}
