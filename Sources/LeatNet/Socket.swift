@@ -23,8 +23,6 @@ open class Socket: PollSource, @unchecked Sendable {
     package final var isClosed: Bool { closed }
     /// Whether a task that waits to write is also woken by what arrives.
     @exclusivity(unchecked) package final var readabilityWakesWriter = false
-    /// Set by ``cancelWaits()``: every wait ends at once.
-    @exclusivity(unchecked) private final var isCancelled = false
     // Made when a task first has to wait.
     @exclusivity(unchecked) private final var readSpotIfAny: ParkingSpot?
     @exclusivity(unchecked) private final var writeSpotIfAny: ParkingSpot?
@@ -143,12 +141,11 @@ open class Socket: PollSource, @unchecked Sendable {
     /// Why a wait for reading would end at once; nil if it would not.
     @inline(__always)
     package final var readableNow: Wake? {
-        if isCancelled { return .cancelled }
         return isReadable || isClosed ? .ready : nil
     }
 
-    /// Waits until a read is worth trying. The caller looks after cancellation: by ``cancelWaits()``, or by passing
-    /// `cancellably`, whose handler costs about as much as a wait.
+    /// Waits until a read is worth trying. Unless `cancellably`, which costs about as much as a wait, the caller looks after
+    /// cancellation.
     package final func waitReadable(
         _ reason: WaitReason? = nil,
         until deadline: LoopInstant = .distantFuture,
@@ -167,19 +164,11 @@ open class Socket: PollSource, @unchecked Sendable {
         until deadline: LoopInstant = .distantFuture,
         cancellably: Bool = false
     ) async -> Wake {
-        if isCancelled { return .cancelled }
         if isWritable || isClosed { return .ready }
         let reason = reason ?? .write(descriptor: descriptor)
         return cancellably
             ? await writeSpot.parkCancellably(reason, until: deadline)
             : await writeSpot.park(reason, until: deadline)
-    }
-
-    /// Ends the waits with `.cancelled`, now and from now on. The socket's state is then in doubt: it must be closed.
-    package final func cancelWaits() {
-        isCancelled = true
-        readSpotIfAny?.wake(.cancelled)
-        writeSpotIfAny?.wake(.cancelled)
     }
 
     // MARK: The end

@@ -126,6 +126,9 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         }
     }
 
+    /// Whether the peer, and not the producer, is why nothing more can be written.
+    var hasFailed: Bool { failure != nil }
+
     /// Whether a task waits for the peer to take more.
     var isBeingWritten: Bool { isWriting }
 

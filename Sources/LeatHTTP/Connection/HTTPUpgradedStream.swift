@@ -101,6 +101,9 @@ public final class HTTPUpgradedStream: @unchecked Sendable {
     /// once.
     func invalidate() {
         isInvalid = true
-        if isReading || isWriting { connection.close() }
+        if isBusy { connection.close() }
     }
+
+    /// Whether a task waits in it.
+    var isBusy: Bool { isReading || isWriting }
 }

@@ -170,7 +170,8 @@ public final class HTTPServer: @unchecked Sendable {
     /// Stops accepting. Requests that have arrived are answered, with `Connection: close`; an idle connection is closed unless a
     /// request comes within the configuration's `shutdownGrace`. Callable from any thread, and more than once.
     public func beginGracefulShutdown() {
-        loop.execute { self.beginShutdown() }
+        // Never at once: the caller may be an observer, in the middle of something.
+        loop.schedule { self.beginShutdown() }
     }
 
     private func beginShutdown() {
@@ -256,7 +257,7 @@ public final class HTTPServer: @unchecked Sendable {
         if hasShutdownBegun, peers.count == 0 { spot.wake(.ready) }
     }
 
-    /// What the server has done since it was made, and what it holds now. O(1).
+    /// What the server has done since it was made, and what it holds now. O(number of idle connections).
     public var metrics: HTTPServerMetrics {
         var snapshot = ledger.metrics
         snapshot.connectionsOpen = peers.count

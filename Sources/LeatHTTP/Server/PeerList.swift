@@ -9,7 +9,7 @@ final class PeerList: LoopTimer {
     private let reactor: Reactor
     /// How long a peer may stay, in nanoseconds.
     private(set) var timeout: Int64
-    /// Called with each peer whose time is over, after it was taken out.
+    /// Called with each peer whose time is over; takes it out, to close it or to put it into another list.
     var expire: (ServerPeer) -> Void = { _ in }
     @exclusivity(unchecked) private(set) var first: Unmanaged<ServerPeer>?
     @exclusivity(unchecked) private var last: Unmanaged<ServerPeer>?
@@ -66,8 +66,8 @@ final class PeerList: LoopTimer {
 
     override func fire(at now: LoopInstant) {
         while let peer = first?.takeUnretainedValue(), peer.deadline <= now {
-            remove(peer)
             expire(peer)
+            precondition(first?.toOpaque() != Unmanaged.passUnretained(peer).toOpaque(), "an expired peer leaves")
         }
         if let first { reactor.set(self, at: first.takeUnretainedValue().deadline) }
     }

@@ -21,14 +21,14 @@ extension ServerExchange {
         } catch {
             if body.isBeingRead { isInUse = true }
             body.invalidate()
-            responseFailed(error, request, response)
+            responseFailed(error, response)
             return false
         }
     }
 
     /// The response could not be sent to its end. What the client has of it must not look like a whole one.
-    private func responseFailed(_ error: any Error, _ request: HTTPRequest, _ response: HTTPServerResponse) {
-        if !isOfConnection(error) { server.requestFailed(self, request, error) }
+    private func responseFailed(_ error: any Error, _ response: HTTPServerResponse) {
+        server.requestWasCut(self, error)
         end(.failed(error))
         guard !peer.isClosed else { return }
         if isCutOff || sendError != 0 || framing(of: response) == .untilClose {
@@ -43,8 +43,9 @@ extension ServerExchange {
 
     /// Whether it is the connection that failed, or the task was cancelled, and not the handler.
     private func isOfConnection(_ error: any Error) -> Bool {
-        if error is CancellationError || error is NetworkError || error is TLSError { return true }
-        guard let kind = (error as? HTTPError)?.kind else { return false }
+        if error is CancellationError { return true }
+        guard let error = error as? HTTPError, !error.isUpstream else { return false }
+        let kind = error.kind
         return kind == .connection || kind == .timeout || kind == .incomplete || kind == .tls
     }
 
@@ -115,17 +116,22 @@ extension ServerExchange {
             return try await switchProtocols(response, request, keepsAlive: keepsAlive)
         }
         let keepsAlive = keepsAlive && framing != .untilClose
-        guard appendHead(response, to: request, framing, keepsAlive: keepsAlive), !facts.isHead, framing != .none
-        else { return keepsAlive }
+        guard appendHead(response, to: request, framing, keepsAlive: keepsAlive) else { return keepsAlive }
+        server.responseHeadWasSent(self, response.status)
+        guard !facts.isHead, framing != .none else { return keepsAlive }
         switch response.body.content {
         case .none: break
         case .bytes(let bytes): try await sendPiece(bytes, timeout: server.writeTimeout, deadline: .distantFuture)
-        case .stream(let produce): try await stream(produce, framing)
+        case .stream(let produce): try await stream(produce, framing, request)
         }
         return keepsAlive
     }
 
-    private func stream(_ produce: HTTPBody.Producer, _ framing: HTTPBodyFraming) async throws {
+    private func stream(
+        _ produce: HTTPBody.Producer,
+        _ framing: HTTPBodyFraming,
+        _ request: HTTPRequest
+    ) async throws {
         // The head does not wait for the first piece.
         flushLater()
         let times = ExchangeTimes(began: loop.clock.now, readTimeout: server.writeTimeout)
@@ -134,8 +140,14 @@ extension ServerExchange {
             if writer.isBeingWritten { isInUse = true }
             writer.invalidate()
         }
-        try await produce(writer)
-        try writer.finish()
+        do {
+            try await produce(writer)
+            try writer.finish()
+        } catch {
+            // What its writer has told it is the client's doing, or the end of the server.
+            if !writer.hasFailed, !(error is CancellationError) { server.requestFailed(self, request, error) }
+            throw error
+        }
     }
 
     /// Switches to the protocol of the response, and returns false when that has ended. An upgrade that cannot be is answered
@@ -176,12 +188,18 @@ extension ServerExchange {
             return answer(.internalServerError, keepsAlive: keepsAlive)
         }
         try await flush(timeout: server.writeTimeout)
-        // Whatever the handler does with the stream: this exchange serves nobody else.
-        isInUse = true
-        let stream = HTTPUpgradedStream(self, writeTimeout: server.writeTimeout)
-        defer { stream.invalidate() }
         end(.upgradeEnded)
-        try await takeOver(stream)
+        let stream = HTTPUpgradedStream(self, writeTimeout: server.writeTimeout)
+        defer {
+            if stream.isBusy { isInUse = true }
+            stream.invalidate()
+        }
+        do {
+            try await takeOver(stream)
+        } catch {
+            if !isOfConnection(error) { server.requestFailed(self, request, error) }
+            throw error
+        }
         return false
     }
 }

@@ -31,6 +31,7 @@ final class ServerExchange: HTTPConnection {
     @exclusivity(unchecked) var requestBegan = LoopInstant(nanoseconds: 0)
     @exclusivity(unchecked) var requestNumber = 0
     @exclusivity(unchecked) var sentBefore = 0
+    @exclusivity(unchecked) var reportsHead = false
     let date: DateField
     private let ledger: ServerLedger
     private let maximumRequestBody: Int

@@ -69,8 +69,12 @@ final class ServerPeers {
         for list in [active, head, idle, blocked, lingering] { list.disarm() }
     }
 
-    /// Idle connections.
-    var idleCount: Int { idle.count }
+    /// Idle connections. O(n): a peer with a request under way may still be in the list.
+    var idleCount: Int {
+        var count = 0
+        idle.forEach { if !$0.isBusy, !$0.isQueued { count += 1 } }
+        return count
+    }
 
     // MARK: The beginning
 
@@ -87,7 +91,7 @@ final class ServerPeers {
     @inline(__always)
     func settle(_ peer: ServerPeer, _ exchange: ServerExchange) {
         peer.isBusy = false
-        if peer.isClosed { return releaseIfUnused(peer) }
+        if peer.isClosed { return close(peer, exchange.closeReason) }
         // What comes next is decided when the output is flushed.
         if !exchange.isFlushPending { rest(peer, exchange, at: loop.clock.now) }
     }
@@ -152,14 +156,14 @@ final class ServerPeers {
 
     /// A peer whose time is over is left alone while a runner works on it, or is about to.
     private func unlessBusy(_ peer: ServerPeer, _ end: (ServerPeer) -> Void) {
-        if peer.isBusy || peer.isQueued { active.append(peer, at: loop.now) } else { end(peer) }
+        if peer.isBusy || peer.isQueued { move(peer, to: active, at: loop.now) } else { end(peer) }
     }
 
     private func headTimedOut(_ peer: ServerPeer) {
         guard let exchange = peer.exchange?.takeUnretainedValue(), !exchange.isBetweenMessages else {
             return close(peer, .timedOut)
         }
-        active.append(peer, at: loop.now)
+        move(peer, to: active, at: loop.now)
         exchange.refuse(.requestTimeout)
     }
 
@@ -191,8 +195,9 @@ final class ServerPeers {
 
     /// Closes a peer, whatever goes on in it. A handler that works on it finds out when it next uses it.
     func close(_ peer: ServerPeer, _ reason: HTTPServerEvent.CloseReason) {
-        guard !peer.isClosed else { return }
-        peer.list?._withUnsafeGuaranteedRef { $0.remove(peer) }
+        // The socket may be closed already, by a stream that a handler has left behind; the peer is in a list until it ends here.
+        guard let list = peer.list else { return releaseIfUnused(peer) }
+        list._withUnsafeGuaranteedRef { $0.remove(peer) }
         count -= 1
         if let exchange = peer.exchange {
             exchange._withUnsafeGuaranteedRef { $0.close() }

@@ -7,7 +7,7 @@ public import LeatReactor
 /// configuration.observer = { event in print(event) }
 /// ```
 ///
-/// A connection is accepted once and closed once. A request is started once, and then ends or fails once; in between come the
+/// A connection is accepted once and closed once. A request is started once, and then ends or is cut once; in between come the
 /// heads of its response, the last of which is the final one. What is no request is refused instead, and never reaches a handler.
 public struct HTTPServerEvent: Sendable, CustomStringConvertible {
     /// What can happen. More may be added: a `switch` needs a `default`.
@@ -25,8 +25,11 @@ public struct HTTPServerEvent: Sendable, CustomStringConvertible {
         /// - `bytes`: The size of the response in bytes, head included; nil if it is not known.
         /// - `duration`: The time since `requestStarted`.
         case requestEnded(HTTPResponse.Status, bytes: Int?, duration: Duration)
-        /// The handler, or what writes the body of its response, threw this error.
+        /// The handler, or what writes the body of its response, threw this error, or the response cannot be sent. The request ends
+        /// afterwards, with 500, or is cut.
         case requestFailed(any Error)
+        /// The response could not be sent to its end.
+        case requestCut(any Error)
         /// What the client sent is no request, or more than the server takes: it was answered with this status, without a handler.
         case requestRefused(HTTPResponse.Status)
         /// The server accepts no more connections, and waits for the requests under way.
@@ -92,6 +95,7 @@ extension HTTPServerEvent.Kind: CustomStringConvertible {
         case .requestEnded(let status, let bytes, let duration):
             "ended: \(status), \(bytes.map { "\($0) bytes, " } ?? "")\(duration)"
         case .requestFailed(let error): "failed: \(error)"
+        case .requestCut(let error): "cut: \(error)"
         case .requestRefused(let status): "refused: \(status)"
         case .shutdownBegan: "shutdown began"
         case .shutdownEnded(let cut): "shutdown ended, connections cut off: \(cut)"

@@ -40,6 +40,7 @@ extension HTTPServer {
     private func observeBeginning(_ exchange: ServerExchange, _ request: HTTPRequest) {
         exchange.requestBegan = loop.clock.now
         exchange.sentBefore = exchange.bytesSent + exchange.output.count
+        exchange.reportsHead = true
         observe(.requestStarted(request), exchange)
     }
 
@@ -53,13 +54,22 @@ extension HTTPServer {
     @inline(never)
     private func observeEnd(_ exchange: ServerExchange, _ status: HTTPResponse.Status) {
         let bytes = exchange.bytesSent + exchange.output.count - exchange.sentBefore
+        responseHeadWasSent(exchange, status)
         let duration = exchange.requestBegan.duration(to: loop.clock.now)
         observe(.requestEnded(status, bytes: bytes, duration: duration), exchange)
     }
 
     /// The head of a response was handed over.
     func responseHeadWasSent(_ exchange: ServerExchange, _ status: HTTPResponse.Status) {
-        if isObserved { observe(.responseHeadSent(status), exchange) }
+        guard isObserved, exchange.reportsHead else { return }
+        exchange.reportsHead = false
+        observe(.responseHeadSent(status), exchange)
+    }
+
+    /// The answer could not be sent to its end.
+    func requestWasCut(_ exchange: ServerExchange, _ error: any Error) {
+        ledger.metrics.requestsCut += 1
+        if isObserved { observe(.requestCut(error), exchange) }
     }
 
     /// The handler, or what it returned, has failed.
