@@ -44,6 +44,33 @@ struct TrailerTests {
         }
     }
 
+    /// Trailers that arrive when the request is answered already are for nobody: neither for the next request of the connection
+    /// nor for another connection.
+    @Test func noRequestGetsTheTrailersOfAnother() throws {
+        try runHTTPLoop(realTime: true) {
+            let server = try HTTPServer.bind(to: .loopback(port: 0)) { request, body in
+                if request.path == "/early" { return HTTPServerResponse(body: .text("early")) }
+                let text = try await body.text(upTo: 100)
+                return HTTPServerResponse(body: .text("\(text) \(body.trailers.count)"))
+            }
+            onLoop { try await server.run() }
+            let client = try await RawClient.connect(to: server)
+            let other = try await RawClient.connect(to: server)
+            func sendTrailersLate() async throws {
+                try await client.send("POST /early HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+                #expect(try await client.response()?.text == "early")
+                try await client.send("0\r\nX-Secret: 1\r\n\r\n")
+            }
+            try await sendTrailersLate()
+            try await client.send(RawClient.post("/", body: "abc"))
+            #expect(try await client.response()?.text == "abc 0")
+            try await sendTrailersLate()
+            #expect(try await client.get("/")?.text == " 0")
+            try await other.send(RawClient.post("/", body: "def"))
+            #expect(try await other.response()?.text == "def 0")
+        }
+    }
+
     @Test func trailersStandBehindTheLastChunk() throws {
         try runHTTPLoop(realTime: true) {
             let listener = try TCPListener.bind(to: .loopback(port: 0))

@@ -171,13 +171,16 @@ extension HTTPParser {
     /// 101 is final: what follows it is not HTTP.
     var isInterim: Bool { (100..<200).contains(statusCode) && statusCode != 101 }
 
-    /// Says that a request was read past this parser, by a ``RequestScanner``, and that a body of so many bytes follows.
+    /// Tells the parser that a ``RequestScanner`` has read a request head in its place, and that a body of `bodyLength` bytes
+    /// follows.
     @inline(__always)
-    mutating func skipHead(bodyLength: Int) {
+    package mutating func skipHead(bodyLength: Int) {
         assert(phase == .startLine && scanned == 0)
         flags = []
         guard bodyLength > 0 else { return }
         flags = [.http11, .contentLength]
+        // Trailers of an earlier message that nobody has taken are not those of this one.
+        fields = HTTPFields()
         remaining = bodyLength
         startBody(.length(bodyLength))
     }
@@ -187,6 +190,7 @@ extension HTTPParser {
     mutating func reset() {
         assert(phase == .startLine && scanned == 0)
         flags = []
+        fields = HTTPFields()
     }
 
     private mutating func startBody(_ framing: HTTPBodyFraming) {
