@@ -115,7 +115,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LeatHTTPTests",
-            dependencies: ["Leat", "LeatHTTP", "LeatLoop", "LeatNet", "LeatReactor"],
+            dependencies: ["Leat", "CBytes", "LeatHTTP", "LeatLoop", "LeatNet", "LeatReactor"],
             swiftSettings: settings
         ),
         .testTarget(

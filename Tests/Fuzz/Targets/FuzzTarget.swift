@@ -10,7 +10,7 @@ package struct FuzzTarget: Sendable {
     package let check: @Sendable (_ input: [UInt8]) throws -> Void
 
     /// All of them.
-    package static let all: [FuzzTarget] = [.response, .request, .chunked, .url, .cookies, .multipart]
+    package static let all: [FuzzTarget] = [.response, .request, .scanner, .chunked, .url, .cookies, .multipart]
 
     /// The one named so.
     package static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

@@ -18,21 +18,25 @@ struct ParserRun {
     private let limits: HTTPLimits
     private let method: HTTPRequest.Method
     private var parser: HTTPParser
+    /// Reads the heads that it can read, before the parser is asked, as in a server.
+    private let scanner: RequestScanner?
     /// The framing of the message whose body is being read; nil between messages.
     private var framing: HTTPBodyFraming?
     private var bodyLength = 0
     private var interimResponses = 0
 
-    /// Feeds `input` to a fresh parser in pieces, then the end of the connection.
+    /// Feeds `input` to a fresh parser, and to a scanner before it if there is one, in pieces; then the end of the connection.
     init(
         _ input: [UInt8],
         _ role: HTTPParser.Role,
         limits: HTTPLimits,
         answering method: HTTPRequest.Method = .get,
-        in pieces: Pieces
+        in pieces: Pieces,
+        scanner: RequestScanner? = nil
     ) throws {
         self.limits = limits
         self.method = method
+        self.scanner = scanner
         parser = HTTPParser(role: role, limits: limits)
         parser.expectResponse(to: method)
         var pending: [UInt8] = []
@@ -65,6 +69,7 @@ struct ParserRun {
     private mutating func drain(_ bytes: [UInt8]) throws -> Int? {
         var position = 0
         while true {
+            if try scan(bytes, &position) { continue }
             let start = position
             let event: HTTPParser.Event
             do throws(HTTPParseError) {
@@ -94,6 +99,20 @@ struct ParserRun {
                 try takeEnd()
             }
         }
+    }
+
+    /// Lets the scanner read a head. Returns whether it did.
+    private mutating func scan(_ bytes: [UInt8], _ position: inout Int) throws -> Bool {
+        guard let scanner, parser.isIdle else { return false }
+        let rest = Array(bytes[position...])
+        let length = rest.withExactCopy { scanner.scan($0) }
+        try require((0...rest.count).contains(length), "scanned \(length) of \(rest.count)")
+        if length == 0 { return false }
+        position += length
+        parser.skipHead(bodyLength: scanner.contentLength)
+        try take(scanner.head)
+        if scanner.contentLength <= 0 { try takeEnd() }
+        return true
     }
 
     private mutating func parse(_ bytes: [UInt8], _ position: inout Int) throws(HTTPParseError) -> HTTPParser.Event {
@@ -129,15 +148,12 @@ struct ParserRun {
 
 extension ParserRun {
     private mutating func takeHead() throws {
-        try require(framing == nil, "a head within a message")
-        bodyLength = 0
         switch parser.role {
         case .request:
-            let head = parser.takeRequestHead()
-            try check(head.request.headerFields, size: limits.maximumHead)
-            framing = head.framing
-            events.append(.request(head))
+            try take(parser.takeRequestHead())
         case .response:
+            try require(framing == nil, "a head within a message")
+            bodyLength = 0
             let head = parser.takeResponseHead()
             try check(head.response.headerFields, size: limits.maximumHead)
             interimResponses = head.isInterim ? interimResponses + 1 : 0
@@ -145,6 +161,14 @@ extension ParserRun {
             framing = head.isInterim ? nil : head.framing
             events.append(.response(head, reason: head.response.status.reasonPhrase))
         }
+    }
+
+    private mutating func take(_ head: HTTPRequestHead) throws {
+        try require(framing == nil, "a head within a message")
+        bodyLength = 0
+        try check(head.request.headerFields, size: limits.maximumHead)
+        framing = head.framing
+        events.append(.request(head))
     }
 
     private mutating func takeBody(_ bytes: ArraySlice<UInt8>) throws {
