@@ -37,6 +37,7 @@ extension EventLoop {
     private func close() {
         cancelRemainingWaits()
         offloading.close()
+        markOver()
         dropUnrunWork()
     }
 
@@ -44,7 +45,7 @@ extension EventLoop {
     private func cancelRemainingWaits() {
         var turnsLeft = 100
         // A wake-up in the inbox keeps each of these turns from sleeping.
-        while waits.count > 0, turnsLeft > 0 {
+        while waits.count > 0 || hasReadyJobs, turnsLeft > 0 {
             turnsLeft -= 1
             waits.cancelAll()
             schedule {}

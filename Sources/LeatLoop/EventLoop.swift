@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 public import LeatReactor
+import Synchronization
 
 /// A single-threaded event loop: it runs tasks, fires timers and waits for descriptors, on the thread that drives it.
 ///
@@ -37,7 +38,10 @@ public final class EventLoop: @unchecked Sendable {
     @exclusivity(unchecked) private var jobBudget = 0
     /// Operations that all jobs together may still do before the next poll.
     @exclusivity(unchecked) private var turnBudget = 0
+    @exclusivity(unchecked) private var runsJobs = false
     private let forks = clinux_fork_count()
+    /// Whether nobody will drive this loop any more.
+    private let isOver = Atomic(false)
 
     /// Makes a loop that nothing drives yet. Throws ``SystemError`` if the kernel gives no descriptors.
     public init(configuration: Configuration = Configuration()) throws(SystemError) {
@@ -139,12 +143,20 @@ public final class EventLoop: @unchecked Sendable {
         }
     }
 
+    /// Whether jobs wait to be run.
+    var hasReadyJobs: Bool { !core.ready.isEmpty }
+
+    /// Whether a job runs, rather than an event, a timer or the end of the turn.
+    package var isRunningJobs: Bool { runsJobs }
+
     /// Runs what is ready, but no more than a bounded number of jobs and operations: a job that makes another ready, and
     /// so on for ever, cannot keep the loop from its descriptors and timers, and neither can sockets that are always ready.
     private func runReadyJobs() {
         let task = executor.asUnownedTaskExecutor()
         var budget = configuration.maximumJobsPerTurn
         turnBudget = configuration.maximumOperationsPerTurn
+        runsJobs = true
+        defer { runsJobs = false }
         while budget > 0, turnBudget > 0, let job = core.ready.popFirst() {
             budget -= 1
             jobBudget = configuration.maximumOperationsPerJob
@@ -179,10 +191,14 @@ public final class EventLoop: @unchecked Sendable {
 
     // MARK: For the layers above
 
-    /// Runs `work` now if the caller is on the loop, soon otherwise.
+    /// Runs `work` now if the caller is on the loop, soon otherwise. When the loop has ended it is run at once: what is dropped
+    /// later still gives everything back.
     package func execute(_ work: @escaping @Sendable () -> Void) {
-        if core.isOnLoop { work() } else { enqueue(ScheduledWork(loop: self, work)) }
+        if core.isOnLoop || isOver.load(ordering: .acquiring) { work() } else { enqueue(ScheduledWork(loop: self, work)) }
     }
+
+    /// Nobody will drive this loop any more.
+    func markOver() { isOver.store(true, ordering: .releasing) }
 
     /// What the layer above does at the end of each turn. `make` is called the first time.
     @inline(__always)

@@ -46,6 +46,11 @@ open class Socket: PollSource, @unchecked Sendable {
         }
     }
 
+    /// Only a loop that has ended lets go of a socket that is open.
+    deinit {
+        if !closed { SystemCalls.close(descriptor) }
+    }
+
     /// Makes an unconnected stream socket.
     package static func make(family: Int32, loop: EventLoop) throws(SystemError) -> Socket {
         try Socket(descriptor: try openDescriptor(family: family), loop: loop, isReady: false)

@@ -42,6 +42,13 @@ extension HTTPConnection {
         return .flushed
     }
 
+    /// What every flush ends in that has sent all.
+    @inline(__always)
+    final func flushed() {
+        if awaitsWritable { unblock() }
+        outputDidFlush()
+    }
+
     @inline(never)
     private final func flushStopped(_ result: Int) -> FlushResult {
         guard result == -Int(EAGAIN), !socket.isClosed else { return .failed(result) }
@@ -72,8 +79,10 @@ extension HTTPConnection {
     package final func flush(timeout: Int64, deadline: LoopInstant = .distantFuture) async throws {
         buffers.cancelFlush(self)
         if isCutOff { throw NetworkError.closed("write") }
-        if case .flushed = tryFlush() { return }
+        if case .flushed = tryFlush() { return flushed() }
+        // From here on this task sends, and minds the time.
         unblock()
+        outputIsTakenOver()
         try await sendAll(timeout, deadline, isDone: { output.isEmpty }) {
             let sent = trySend(output.bytes)
             if sent > 0 { output.consume(sent) }
@@ -84,6 +93,7 @@ extension HTTPConnection {
     /// Flushes, and sends an array without copying it; as ``flush(timeout:deadline:)`` does.
     package final func send(_ bytes: [UInt8], timeout: Int64, deadline: LoopInstant = .distantFuture) async throws {
         try await flush(timeout: timeout, deadline: deadline)
+        outputIsTakenOver()
         var sent = 0
         try await sendAll(timeout, deadline, isDone: { sent == bytes.count }) {
             let result = bytes.withUnsafeBytes { trySend(UnsafeRawBufferPointer(rebasing: $0[sent...])) }

@@ -102,6 +102,9 @@ package class HTTPConnection: BufferedConnection {
     /// Everything that was buffered has been sent.
     func outputDidFlush() {}
 
+    /// A task sends from here on, and waits until the kernel has taken everything.
+    func outputIsTakenOver() {}
+
     /// The kernel took some of the output, or nothing. The rest is flushed when the socket is writable again.
     func outputDidBlock() {}
 
@@ -110,9 +113,7 @@ package class HTTPConnection: BufferedConnection {
 
     override package final func flushPending() {
         switch tryFlush() {
-        case .flushed:
-            if awaitsWritable { unblock() }
-            outputDidFlush()
+        case .flushed: flushed()
         case .blocked: outputDidBlock()
         case .failed(let result):
             sendError = -result

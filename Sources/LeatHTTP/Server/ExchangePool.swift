@@ -62,6 +62,8 @@ final class ExchangePool {
     private func drop(_ exchange: ServerExchange) {
         // A task that the handler has left behind may still use it: its socket must not go before it.
         if exchange.isInUse { exchange.retainSocket() }
+        exchange.account()
+        exchange.unblock()
         exchange.discardUnparsed()
         exchange.output.removeAll()
         exchange.buffers.cancelFlush(exchange)

@@ -158,9 +158,9 @@ public final class HTTPServer: @unchecked Sendable {
         state = .running
         defer { end() }
         if !hasShutdownBegun { acceptor.open() }
-        let isCancelled = await serve { hasShutdownBegun } == .cancelled
+        var isCancelled = await serve { hasShutdownBegun } == .cancelled
         beginShutdown()
-        let cut = await drain(patiently: !isCancelled)
+        let cut = await drain(isCancelled: &isCancelled)
         ledger.observe(configuration, loop, .shutdownEnded(cut: cut))
         if isCancelled { throw CancellationError() }
         if let acceptFailure { throw acceptFailure }
@@ -170,15 +170,17 @@ public final class HTTPServer: @unchecked Sendable {
     /// Stops accepting. Requests that have arrived are answered, with `Connection: close`; an idle connection is closed unless a
     /// request comes within the configuration's `shutdownGrace`. Callable from any thread, and more than once.
     public func beginGracefulShutdown() {
-        // Never at once: the caller may be an observer, in the middle of something.
-        loop.schedule { self.beginShutdown() }
+        loop.execute {
+            // An observer that is called for an event or a timer is in the middle of something.
+            if self.loop.isRunningJobs { self.beginShutdown() } else { self.loop.schedule { self.beginShutdown() } }
+        }
     }
 
     private func beginShutdown() {
         guard !hasShutdownBegun else { return }
+        hasShutdownBegun = true
         ledger.observe(configuration, loop, .shutdownBegan)
         acceptor.close()
-        hasShutdownBegun = true
         peers.beginShutdown(grace: min(configuration.shutdownGrace, configuration.shutdownTimeout).clampedNanoseconds)
         spot.wake(.ready)
     }
@@ -200,11 +202,13 @@ public final class HTTPServer: @unchecked Sendable {
         }
     }
 
-    /// Waits for the connections to end. Returns how many were cut off.
-    private func drain(patiently: Bool) async -> Int {
-        if patiently {
+    /// Waits for the connections to end, unless the task is cancelled. Returns how many were cut off.
+    private func drain(isCancelled: inout Bool) async -> Int {
+        if !isCancelled {
             let deadline = loop.clock.now.advanced(by: configuration.shutdownTimeout)
-            if await serve(until: deadline, isDone: { peers.count == 0 }) == .ready { return 0 }
+            let wake = await serve(until: deadline, isDone: { peers.count == 0 })
+            if wake == .ready { return 0 }
+            isCancelled = wake == .cancelled
         }
         let cut = peers.closeAll()
         runners.cancelAll()
@@ -221,6 +225,7 @@ public final class HTTPServer: @unchecked Sendable {
         state = .ended
         spot.disarm()
         runners.endResting()
+        runners.releaseWaiting { peers.releaseIfUnused($0) }
     }
 
     // MARK: What the parts report
@@ -250,7 +255,7 @@ public final class HTTPServer: @unchecked Sendable {
 
     func connectionDidClose(_ peer: ServerPeer, _ reason: HTTPServerEvent.CloseReason) {
         if let exchange = peer.exchange?.takeUnretainedValue() {
-            ledger.add(received: exchange.bytesReceived, sent: exchange.bytesSent)
+            exchange.account()
         }
         ledger.observe(configuration, loop, .connectionClosed(reason), connection: peer.number)
         acceptor.placeIsFree()

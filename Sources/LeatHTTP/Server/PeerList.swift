@@ -69,7 +69,7 @@ final class PeerList: LoopTimer {
             expire(peer)
             precondition(first?.toOpaque() != Unmanaged.passUnretained(peer).toOpaque(), "an expired peer leaves")
         }
-        if let first { reactor.set(self, at: first.takeUnretainedValue().deadline) }
+        if !isSet, let first { reactor.set(self, at: first.takeUnretainedValue().deadline) }
     }
 
     func disarm() { reactor.cancel(self) }

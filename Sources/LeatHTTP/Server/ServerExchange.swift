@@ -23,6 +23,10 @@ final class ServerExchange: HTTPConnection {
     @exclusivity(unchecked) var endsAfterFlush = false
     /// Whether requests that have arrived wait until the client takes the answers to those before.
     @exclusivity(unchecked) var waitsForFlush = false
+    /// Whether a request was taken since the clock of a head was started.
+    @exclusivity(unchecked) var hasServed = false
+    /// What was sent when the kernel last took no more.
+    @exclusivity(unchecked) private var sentWhenBlocked = -1
     /// Whether a task that a handler has left behind may still use this exchange: it can serve nobody else.
     @exclusivity(unchecked) var isInUse = false
     /// Why the connection ends.
@@ -60,9 +64,9 @@ final class ServerExchange: HTTPConnection {
     @inline(__always)
     func detach() {
         assert(output.isEmpty && isBetweenMessages && !endsAfterFlush)
-        ledger.add(received: bytesReceived, sent: bytesSent)
-        bytesReceived = 0
-        bytesSent = 0
+        account()
+        sentWhenBlocked = -1
+        if tls != nil { tls = nil }
         dropCarry()
         parser.reset()
     }
@@ -70,6 +74,14 @@ final class ServerExchange: HTTPConnection {
     /// Whether nothing of another request has been received. An empty line, which may stand before one, is a beginning.
     @inline(__always)
     var isBetweenRequests: Bool { isBetweenMessages && !parser.flags.contains(.skippedEmptyLine) }
+
+    /// Adds what was received and sent to what the server counts.
+    @inline(__always)
+    func account() {
+        ledger.add(received: bytesReceived, sent: bytesSent)
+        bytesReceived = 0
+        bytesSent = 0
+    }
 
     // MARK: Output
 
@@ -79,8 +91,12 @@ final class ServerExchange: HTTPConnection {
         }
     }
 
+    override func outputIsTakenOver() { server.peers.becomeActive(peer) }
+
+    /// The client has the write timeout for the next bytes: its clock begins anew when it has taken some.
     override func outputDidBlock() {
-        server.peers.outputDidBlock(peer)
+        if sentWhenBlocked != bytesSent { server.peers.outputDidBlock(peer) }
+        sentWhenBlocked = bytesSent
     }
 
     /// The client is gone. A handler that works on it finds out when it next writes.
@@ -139,6 +155,7 @@ final class ServerExchange: HTTPConnection {
             count: window.count &- length
         )
         facts = RequestFacts(scanner)
+        hasServed = true
         parser.skipHead(bodyLength: scanner.contentLength)
     }
 
@@ -176,6 +193,7 @@ final class ServerExchange: HTTPConnection {
             guard case .head = try tryNext() else { return nil }
             let head = parser.takeRequestHead()
             facts = RequestFacts(head)
+            hasServed = true
             parsedRequest = head.request
             // The parser has yet to be told that there is no body.
             if !facts.hasBody { _ = try tryNext() }
@@ -194,13 +212,8 @@ final class ServerExchange: HTTPConnection {
     /// The client has ended its side (0), or the connection failed (-errno). What is buffered is still sent.
     @inline(never)
     private func inputEnded(_ result: Int) {
-        if result < 0 {
-            output.removeAll()
-            sendError = -result
-            end(.failed(failure(result, "read")))
-        } else {
-            end(.closedByClient)
-        }
+        sawEnd = true
+        end(result < 0 ? .failed(failure(result, "read")) : .closedByClient)
     }
 
     /// Sends what is buffered, so that more can be answered. Returns false if the client does not take it.
@@ -208,7 +221,9 @@ final class ServerExchange: HTTPConnection {
     private func makeRoomForOutput() -> Bool {
         buffers.cancelFlush(self)
         switch tryFlush() {
-        case .flushed: return true
+        case .flushed:
+            flushed()
+            return true
         case .blocked:
             waitsForFlush = true
             outputDidBlock()

@@ -41,6 +41,8 @@ final class ServerPeers {
     private static var lingerTime: Int64 { 1_000_000_000 }
     /// So much is dropped of what arrives in that time.
     private static var lingerLimit: Int { 4 << 20 }
+    /// So many reads are dropped before others have their turn.
+    private static var dropsInARow: Int { 16 }
 
     /// A connection that has been idle for so long is taken for unused.
     private static var unusedTime: Int64 { 100_000_000 }
@@ -58,7 +60,7 @@ final class ServerPeers {
         lingering = PeerList(timeout: Self.lingerTime, reactor: reactor)
         head.expire = { [unowned(unsafe) self] in unlessBusy($0) { headTimedOut($0) } }
         idle.expire = { [unowned(unsafe) self] in
-            unlessBusy($0) { close($0, server.isShuttingDown ? .shutdown : .idle) }
+            unlessBusy($0) { close($0, self.server.isShuttingDown ? .shutdown : .idle) }
         }
         blocked.expire = { [unowned(unsafe) self] in abort($0, .timedOut) }
         lingering.expire = { [unowned(unsafe) self] in close($0, .completed) }
@@ -82,7 +84,7 @@ final class ServerPeers {
     func add(_ peer: ServerPeer) {
         _ = Unmanaged.passRetained(peer)
         count += 1
-        head.append(peer, at: loop.now)
+        head.append(peer, at: loop.clock.now)
     }
 
     // MARK: Between requests
@@ -99,7 +101,10 @@ final class ServerPeers {
     /// Puts a peer, which nobody works on and whose output is not about to be flushed, where it belongs.
     @inline(__always)
     func rest(_ peer: ServerPeer, _ exchange: ServerExchange, at now: LoopInstant) {
-        if exchange.isBlocked { return }
+        if exchange.isBlocked {
+            if !isIn(blocked, peer) { outputDidBlock(peer) }
+            return
+        }
         if exchange.endsAfterFlush { return linger(peer, exchange) }
         if exchange.waitsForFlush {
             exchange.waitsForFlush = false
@@ -108,8 +113,9 @@ final class ServerPeers {
         if exchange.isBetweenRequests {
             exchanges.detach(exchange, from: peer)
             move(peer, to: idle, at: now)
-        } else if !isIn(head, peer) {
+        } else if exchange.hasServed || !isIn(head, peer) {
             // The clock of a head begins with its first byte, and not anew with each.
+            exchange.hasServed = false
             move(peer, to: head, at: now)
         }
     }
@@ -119,7 +125,7 @@ final class ServerPeers {
     func outputDidFlush(_ peer: ServerPeer, _ exchange: ServerExchange) {
         if peer.isClosed { return }
         if peer.isBusy || peer.isQueued {
-            if isIn(blocked, peer) { move(peer, to: active, at: loop.now) }
+            if isIn(blocked, peer) { move(peer, to: active, at: loop.clock.now) }
         } else {
             rest(peer, exchange, at: buffers.flushTime)
         }
@@ -127,18 +133,18 @@ final class ServerPeers {
 
     /// The client does not take everything now.
     func outputDidBlock(_ peer: ServerPeer) {
-        if !peer.isClosed { move(peer, to: blocked, at: buffers.flushTime) }
+        if !peer.isClosed { move(peer, to: blocked, at: loop.clock.now) }
     }
 
     /// A request is under way whose handler, or whose client, may take long.
     func becomeActive(_ peer: ServerPeer) {
-        if !peer.isClosed, !isIn(active, peer) { move(peer, to: active, at: loop.now) }
+        if !peer.isClosed, !isIn(active, peer) { move(peer, to: active, at: loop.clock.now) }
     }
 
     /// TLS is agreed on: the first head has its full time.
     func handshakeDidEnd(_ peer: ServerPeer) {
         peer.phase = .open
-        move(peer, to: head, at: loop.now)
+        move(peer, to: head, at: loop.clock.now)
     }
 
     @inline(__always)
@@ -156,14 +162,14 @@ final class ServerPeers {
 
     /// A peer whose time is over is left alone while a runner works on it, or is about to.
     private func unlessBusy(_ peer: ServerPeer, _ end: (ServerPeer) -> Void) {
-        if peer.isBusy || peer.isQueued { move(peer, to: active, at: loop.now) } else { end(peer) }
+        if peer.isBusy || peer.isQueued { move(peer, to: active, at: loop.clock.now) } else { end(peer) }
     }
 
     private func headTimedOut(_ peer: ServerPeer) {
         guard let exchange = peer.exchange?.takeUnretainedValue(), !exchange.isBetweenMessages else {
             return close(peer, .timedOut)
         }
-        move(peer, to: active, at: loop.now)
+        move(peer, to: active, at: loop.clock.now)
         exchange.refuse(.requestTimeout)
     }
 
@@ -185,12 +191,13 @@ final class ServerPeers {
     /// Drops what a lingering peer has sent.
     func drop(_ peer: ServerPeer) {
         let room = buffers.scratchForDropping()
-        while true {
+        for _ in 0..<Self.dropsInARow {
             let result = if let tls = peer.tls { tls.tryReceive(into: room) } else { peer.tryReceive(into: room) }
             if result == -Int(EAGAIN) { return }
             peer.dropped &+= Int32(clamping: result)
             if result <= 0 || peer.dropped > Self.lingerLimit { return close(peer, .completed) }
         }
+        server.runners.enqueue(peer)
     }
 
     /// Closes a peer, whatever goes on in it. A handler that works on it finds out when it next uses it.
@@ -218,6 +225,7 @@ final class ServerPeers {
     /// Gives up a peer that is closed, once nobody works on it.
     func releaseIfUnused(_ peer: ServerPeer) {
         guard peer.isClosed, !peer.isBusy, !peer.isQueued else { return }
+        precondition(peer.list == nil, "a peer is released that is in a list")
         if let exchange = peer.exchange { exchanges.abandon(exchange.takeUnretainedValue(), of: peer) }
         peer.tls = nil
         Unmanaged.passUnretained(peer).release()
@@ -226,7 +234,7 @@ final class ServerPeers {
     /// Closes the connection that has been idle longest. Returns false if none has been idle for a moment: a request may be on its
     /// way on one that has just been used.
     func closeLongestIdle() -> Bool {
-        let used = loop.now.advanced(nanoseconds: idle.timeout &- Self.unusedTime)
+        let used = loop.clock.now.advanced(nanoseconds: idle.timeout &- Self.unusedTime)
         var found: ServerPeer?
         var following = idle.first
         while found == nil, let peer = following?.takeUnretainedValue() {

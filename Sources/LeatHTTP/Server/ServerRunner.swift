@@ -115,8 +115,9 @@ final class ServerRunner: @unchecked Sendable {
         if !loop.spendBudget() { return .pause }
         while true {
             guard let exchange else {
-                guard let peer = runners.next() else { return .nothing }
-                begin(peer)
+                // A handler may have cancelled its task: that is no reason to cancel the next one.
+                guard !Task.isCancelled, let peer = runners.next() else { return .nothing }
+                if !begin(peer), !loop.spendBudget() { return .pause }
                 continue
             }
             let hasRequest = exchange._withUnsafeGuaranteedRef { exchange in
@@ -132,20 +133,25 @@ final class ServerRunner: @unchecked Sendable {
         }
     }
 
+    /// Begins to serve a peer. Returns false if no request is to be expected of it.
     @inline(__always)
-    private func begin(_ reference: Unmanaged<ServerPeer>) {
+    private func begin(_ reference: Unmanaged<ServerPeer>) -> Bool {
         reference._withUnsafeGuaranteedRef { peer in
-            if peer.isClosed { return peers.releaseIfUnused(peer) }
-            guard peer.phase == .open else { return beginSpecial(peer) }
+            guard !peer.isClosed, peer.phase == .open else {
+                beginSpecial(peer)
+                return false
+            }
             peer.isBusy = true
             served = 0
             exchange = exchanges.attach(to: peer)
+            return true
         }
     }
 
     /// What has nothing to do with requests: the handshake of TLS, and what arrives after the last response.
     @inline(never)
     private func beginSpecial(_ peer: ServerPeer) {
+        if peer.isClosed { return peers.close(peer, .completed) }
         if peer.phase == .lingering { return peers.drop(peer) }
         switch peer.tls?.continueHandshake() {
         case .done, nil:

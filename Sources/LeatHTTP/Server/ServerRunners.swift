@@ -94,6 +94,17 @@ final class ServerRunners {
         if hasWaiting, !isScheduled { schedule() }
     }
 
+    /// Gives up the peers that wait for a runner: all of them are closed.
+    func releaseWaiting(_ release: (ServerPeer) -> Void) {
+        while let peer = firstReady?.takeUnretainedValue() {
+            firstReady = peer.nextReady
+            peer.nextReady = nil
+            peer.isQueued = false
+            release(peer)
+        }
+        lastReady = nil
+    }
+
     /// Cancels the tasks in which handlers are suspended, and the others with them.
     func cancelAll() {
         for task in running.values { task.cancel() }

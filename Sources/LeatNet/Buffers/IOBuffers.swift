@@ -70,7 +70,13 @@ package final class IOBuffers: TurnEnd {
         }
         lastPending = reference
         pendingCount &+= 1
-        if pendingCount >= Self.maximumPending { flushPending() }
+        if pendingCount >= Self.maximumPending { flushEarly() }
+    }
+
+    /// Not from within an event or a timer: what is flushed may be closed, and its owner be in the middle of something.
+    @inline(never)
+    private func flushEarly() {
+        if loop._withUnsafeGuaranteedRef({ $0.isRunningJobs }) { flushPending() }
     }
 
     /// Takes a connection off the list.
