@@ -15,6 +15,8 @@ final class ServerRunner: @unchecked Sendable {
     private let loop: EventLoop
     /// Where it rests.
     let spot: ParkingSpot
+    /// The task that it is, until it ends.
+    @exclusivity(unchecked) var task: Task<Void, Never>?
     /// The exchange that is being served. Its peer is busy.
     @exclusivity(unchecked) private var exchange: Unmanaged<ServerExchange>?
     /// Requests served on it in a row.
@@ -91,8 +93,12 @@ final class ServerRunner: @unchecked Sendable {
         if !answer(request, failure.response, body) { await answerWaiting(request, failure.response, body) }
     }
 
+    /// As `Task.isCancelled`, which would look the task up.
+    @inline(__always)
+    private var isCancelled: Bool { task?.isCancelled ?? false }
+
     private func rest() async -> Bool {
-        guard !Task.isCancelled, runners.rest(spot) else { return false }
+        guard !isCancelled, runners.rest(spot) else { return false }
         return await spot.park(.request) == .ready
     }
 
@@ -116,7 +122,7 @@ final class ServerRunner: @unchecked Sendable {
         while true {
             guard let exchange else {
                 // A handler may have cancelled its task: that is no reason to cancel the next one.
-                guard !Task.isCancelled, let peer = runners.next() else { return .nothing }
+                guard !isCancelled, let peer = runners.next() else { return .nothing }
                 if !begin(peer), !loop.spendBudget() { return .pause }
                 continue
             }
@@ -223,4 +229,10 @@ final class ServerRunner: @unchecked Sendable {
         let exchange = current.takeUnretainedValue()
         if await exchange.answerWaiting(request, response, body) { server.requestEnds(exchange, response.status) }
     }
+}
+
+extension ServerRunner: Hashable {
+    static func == (left: ServerRunner, right: ServerRunner) -> Bool { left === right }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }

@@ -17,7 +17,7 @@ final class ServerRunners {
     @exclusivity(unchecked) private var resting: [ParkingSpot] = []
     /// Whether a runner is about to run.
     @exclusivity(unchecked) private var isScheduled = false
-    @exclusivity(unchecked) private var running: [ObjectIdentifier: Task<Void, Never>] = [:]
+    private var running: Set<ServerRunner> = []
 
     /// So many rest at once; more end.
     private static var mostResting: Int { 256 }
@@ -73,7 +73,8 @@ final class ServerRunners {
     /// Starts a runner. Called by the task of ``HTTPServer/run()``, whose task-local values the handlers inherit.
     func start() {
         let runner = ServerRunner(server)
-        running[ObjectIdentifier(runner)] = server.loop.startTask { await runner.run() }
+        runner.task = server.loop.startTask { await runner.run() }
+        running.insert(runner)
     }
 
     /// A runner begins to look for peers.
@@ -88,7 +89,8 @@ final class ServerRunners {
     }
 
     func ended(_ runner: ServerRunner) {
-        running[ObjectIdentifier(runner)] = nil
+        running.remove(runner)
+        runner.task = nil
         resting.removeAll { $0 === runner.spot }
         // It may have been on its way to a peer.
         if hasWaiting, !isScheduled { schedule() }
@@ -107,7 +109,7 @@ final class ServerRunners {
 
     /// Cancels the tasks in which handlers are suspended, and the others with them.
     func cancelAll() {
-        for task in running.values { task.cancel() }
+        for runner in running { runner.task?.cancel() }
         endResting()
     }
 
