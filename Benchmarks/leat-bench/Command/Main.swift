@@ -45,6 +45,7 @@ extension Verb {
         case .floorClient(let options): try FloorRole.client(options)
         case .floorServer(let port): try FloorRole.server(port: port)
         case .holder(let options): try FloorRole.holder(options)
+        case .nginx(let options): try NginxSite.becomeNginx(options)
         }
     }
 }
