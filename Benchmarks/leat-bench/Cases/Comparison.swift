@@ -79,7 +79,7 @@ struct Comparison {
         }
         Terminal.present("Peak memory holds this executable and the Swift runtime in both; the floor uses neither.")
         Terminal.present(
-            "Took \(Format.fixed(seconds, 0)) s. More: leat-bench idle, timers; leat-bench --help."
+            "Took \(Format.fixed(seconds, 0)) s. More: leat-bench idle, scaling or timers; leat-bench --help."
         )
     }
 

@@ -15,6 +15,9 @@ enum Help {
           idle          10,000 connections held open by one server, each after a small request, a long answer, an
                         upload or a stream of events: memory of each, and the latency of one active connection with
                         and without them. nginx is measured too, if it is installed. Options: -c N, --quick, --json
+          scaling       what a request costs Leat's server, beside the floor, with more busy connections, pipelined
+                        requests, header fields and timers. Takes two minutes.
+                        Options: --rounds N (default 3), --quick, --json
           timers        a million sleeps, half of them cancelled: memory comes back, none ends early.
                         Options: -n N, --quick, --json
           load URL      GETs over keep-alive connections through Leat's client, as fast as they go. The last line is

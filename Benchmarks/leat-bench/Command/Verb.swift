@@ -6,6 +6,7 @@ enum Verb {
     case help
     case compare(CompareOptions)
     case idle(IdleOptions)
+    case scaling(ScalingOptions)
     case timers(TimersOptions)
     case micro(MicroWorkload)
     case load(LoadOptions)
@@ -31,6 +32,7 @@ enum Verb {
             self = .help
         case "run": self = .compare(try CompareOptions(parsing: &arguments))
         case "idle": self = .idle(try IdleOptions(parsing: &arguments))
+        case "scaling": self = .scaling(try ScalingOptions(parsing: &arguments))
         case "timers": self = .timers(try TimersOptions(parsing: &arguments))
         case "micro": self = .micro(try MicroWorkload(parsing: &arguments))
         case "load": self = .load(try LoadOptions(parsing: &arguments))
@@ -97,6 +99,18 @@ struct IdleOptions {
         }
         self.connections = connections ?? (quick ? 500 : 10_000)
         requests = quick ? 500 : 5_000
+    }
+}
+
+/// `leat-bench scaling`
+struct ScalingOptions {
+    var quick = false
+    var json = false
+    var rounds: Int
+
+    init(parsing arguments: inout Arguments) throws {
+        let options = try CompareOptions(parsing: &arguments)
+        (quick, json, rounds) = (options.quick, options.json, options.rounds)
     }
 }
 
