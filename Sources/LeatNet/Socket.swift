@@ -77,6 +77,18 @@ open class Socket: PollSource, @unchecked Sendable {
         return spot
     }
 
+    /// Frees the places to wait: an idle connection needs none.
+    package final func releaseSpots() {
+        if let spot = readSpotIfAny, !spot.isOccupied {
+            spot.disarm()
+            readSpotIfAny = nil
+        }
+        if let spot = writeSpotIfAny, !spot.isOccupied {
+            spot.disarm()
+            writeSpotIfAny = nil
+        }
+    }
+
     // MARK: Readiness
 
     override open func becameReady(_ readiness: Readiness) {

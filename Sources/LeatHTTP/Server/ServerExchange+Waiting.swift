@@ -13,6 +13,7 @@ extension ServerExchange {
     @inline(never)
     func answerWaiting(_ request: HTTPRequest, _ response: HTTPServerResponse, _ body: HTTPBodyReader) async -> Bool {
         server.peers.becomeActive(peer)
+        mayHaveWaited = true
         do {
             let keepsAlive = try await send(response, to: request, body)
             if body.isBeingRead { isInUse = true }

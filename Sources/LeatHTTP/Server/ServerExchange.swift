@@ -25,6 +25,8 @@ final class ServerExchange: HTTPConnection {
     @exclusivity(unchecked) var waitsForFlush = false
     /// Whether a request was taken since the clock of a head was started.
     @exclusivity(unchecked) var hasServed = false
+    /// Whether a task may have waited for this peer.
+    @exclusivity(unchecked) var mayHaveWaited = false
     /// What was sent when the kernel last took no more.
     @exclusivity(unchecked) private var sentWhenBlocked = -1
     /// Whether a task that a handler has left behind may still use this exchange: it can serve nobody else.
@@ -67,6 +69,10 @@ final class ServerExchange: HTTPConnection {
         account()
         sentWhenBlocked = -1
         if tls != nil { tls = nil }
+        if mayHaveWaited {
+            mayHaveWaited = false
+            peer.releaseSpots()
+        }
         dropCarry()
         parser.reset()
     }
@@ -176,6 +182,7 @@ final class ServerExchange: HTTPConnection {
 
     /// The reader of the request's body.
     func makeReader() -> HTTPBodyReader {
+        mayHaveWaited = true
         let server = server
         return HTTPBodyReader(
             self,
