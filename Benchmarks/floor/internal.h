@@ -17,8 +17,8 @@ static inline int64_t floor_now(void) {
 
 struct sockaddr_in floor_address(const char *ip, uint16_t port);
 
-// Writes the request for `target`; returns its length.
-int floor_write_request(char *buffer, size_t capacity, struct floor_target target);
+// Writes the request for `target` with so many header fields; returns its length, or -1 if there is no room.
+int floor_write_request(char *buffer, size_t capacity, struct floor_target target, int fields);
 
 // The head of a request or a response.
 struct floor_head {
@@ -26,6 +26,7 @@ struct floor_head {
     size_t start_length;
     uint64_t content_length;
     bool has_content_length;
+    bool chunked;
     bool keep_alive;
 };
 

@@ -12,10 +12,17 @@ struct sockaddr_in floor_address(const char *ip, uint16_t port) {
     return address;
 }
 
-int floor_write_request(char *buffer, size_t capacity, struct floor_target target) {
-    int length = snprintf(buffer, capacity, "GET %s HTTP/1.1\r\nHost: %s:%u\r\nAccept: */*\r\n\r\n", target.path,
-                          target.ip, target.port);
-    return length < (int)capacity ? length : -1;
+int floor_write_request(char *buffer, size_t capacity, struct floor_target target, int fields) {
+    size_t length = (size_t)snprintf(buffer, capacity, "GET %s HTTP/1.1\r\nHost: %s:%u\r\n", target.path, target.ip,
+                                     target.port);
+    for (int field = 2; field <= fields + 1 && length < capacity; field++) {
+        char *rest = buffer + length;
+        size_t room = capacity - length;
+        if (field > fields) length += (size_t)snprintf(rest, room, "\r\n");
+        else if (field == 2) length += (size_t)snprintf(rest, room, "Accept: */*\r\n");
+        else length += (size_t)snprintf(rest, room, "X-Field-%d: a value of ordinary length\r\n", field);
+    }
+    return length < capacity ? (int)length : -1;
 }
 
 static void take_field(struct floor_head *head, const char *name, size_t name_length, const char *value,
@@ -27,6 +34,8 @@ static void take_field(struct floor_head *head, const char *name, size_t name_le
         head->has_content_length = true;
     } else if (name_length == 10 && !strncasecmp(name, "connection", 10)) {
         if (memmem(value, (size_t)(end - value), "close", 5)) head->keep_alive = false;
+    } else if (name_length == 17 && !strncasecmp(name, "transfer-encoding", 17)) {
+        if (memmem(value, (size_t)(end - value), "chunked", 7)) head->chunked = true;
     }
 }
 

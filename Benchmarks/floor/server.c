@@ -20,19 +20,29 @@ enum {
     MAXIMUM_DELAY = 100 * 1000,
     MAXIMUM_BODY = 1 << 30,
     BLOCK = 256 * 1024,
+    LONGEST_ANSWER = 8192,
+    CHUNK = 64 * 1024,
+    // With its size in front and the end of a line behind.
+    FRAMED_CHUNK = 7 + CHUNK + 2,
 };
+
+static const char last_chunk[] = "0\r\n\r\n";
 
 struct connection {
     int socket;
     uint32_t watched;
     bool keep_alive;
+    // Whether the long body that is being sent is one of chunks.
+    bool chunked;
     // Input whose request is incomplete or must wait for its turn, and output that the kernel did not take yet.
     char *kept;
     size_t kept_length;
     char *unsent;
     size_t unsent_length;
-    // What is still to be sent, after that, of the zeros of a long body.
-    size_t zeros_left;
+    // What is still to be sent, after that, of the blocks of a long body.
+    size_t blocks_left;
+    // What is still to come of the body of a request. The answer waits for it.
+    uint64_t upload_left;
     // Its place among the delayed answers; 0: none is due.
     int64_t due;
     struct connection *earlier, *later;
@@ -52,6 +62,9 @@ struct server {
     char input[INPUT];
     char output[OUTPUT];
     char zeros[BLOCK];
+    char chunk[FRAMED_CHUNK];
+    size_t events_length;
+    char events[LONGEST_ANSWER];
 };
 
 static const int yes = 1;
@@ -76,6 +89,21 @@ static size_t write_long_head(char *buffer, size_t capacity, size_t body) {
                             "HTTP/1.1 200 OK\r\nServer: floor\r\nContent-Type: application/octet-stream\r\n"
                             "Content-Length: %zu\r\n\r\n",
                             body);
+}
+
+static const char chunked_head[] = "HTTP/1.1 200 OK\r\nServer: floor\r\nContent-Type: application/octet-stream\r\n"
+                                   "Transfer-Encoding: chunked\r\n\r\n";
+static const char events_head[] = "HTTP/1.1 200 OK\r\nServer: floor\r\nContent-Type: text/event-stream\r\n"
+                                  "Transfer-Encoding: chunked\r\n\r\n";
+
+// The chunk of which a chunked body has many, and the whole answer with the events.
+static void write_chunks(struct server *server) {
+    memcpy(server->chunk, "10000\r\n", FRAMED_CHUNK - CHUNK - 2);
+    memcpy(server->chunk + FRAMED_CHUNK - 2, "\r\n", 2);
+    char *end = stpcpy(server->events, events_head);
+    for (int i = 0; i < FLOOR_EVENTS; i++)
+        end += sprintf(end, "%zx\r\n%s\r\n", sizeof FLOOR_EVENT - 1, FLOOR_EVENT);
+    server->events_length = (size_t)(stpcpy(end, last_chunk) - server->events);
 }
 
 static int control(struct server *server, int operation, int fd, uint32_t events, void *data) {
@@ -164,18 +192,26 @@ static void accept_some(struct server *server) {
     }
 }
 
-static bool is_sending(const struct connection *connection) { return connection->unsent || connection->zeros_left; }
+static bool is_sending(const struct connection *connection) { return connection->unsent || connection->blocks_left; }
 
-// Sends the bytes, and the zeros that follow them; what the kernel does not take is kept, and reading stops until it is
-// gone. False if the connection is dropped.
+// The next part of a long body; empty if there is none.
+static struct iovec next_block(struct server *server, const struct connection *connection) {
+    size_t left = connection->blocks_left;
+    if (!left) return (struct iovec){NULL, 0};
+    if (!connection->chunked) return (struct iovec){server->zeros, left < BLOCK ? left : BLOCK};
+    size_t of_chunk = (left - 1) % FRAMED_CHUNK + 1;
+    return (struct iovec){server->chunk + FRAMED_CHUNK - of_chunk, of_chunk};
+}
+
+// Sends the bytes, and the blocks that follow them; what the kernel does not take is kept, and reading stops until it
+// is gone. False if the connection is dropped.
 static bool send_bytes(struct server *server, struct connection *connection, const char *bytes, size_t length) {
-    while (length > 0 || connection->zeros_left > 0) {
-        size_t zeros = connection->zeros_left < BLOCK ? connection->zeros_left : BLOCK;
-        struct iovec parts[] = {{(char *)bytes, length}, {server->zeros, zeros}};
+    while (length > 0 || connection->blocks_left > 0) {
+        struct iovec parts[] = {{(char *)bytes, length}, next_block(server, connection)};
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
         server->public->calls.send++;
-        ssize_t sent = zeros ? sendmsg(connection->socket, &message, MSG_NOSIGNAL)
-                             : send(connection->socket, bytes, length, MSG_NOSIGNAL);
+        ssize_t sent = parts[1].iov_len ? sendmsg(connection->socket, &message, MSG_NOSIGNAL)
+                                        : send(connection->socket, bytes, length, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && errno == EAGAIN) break;
         if (sent < 0) {
@@ -185,7 +221,12 @@ static bool send_bytes(struct server *server, struct connection *connection, con
         size_t of_bytes = (size_t)sent < length ? (size_t)sent : length;
         bytes += of_bytes;
         length -= of_bytes;
-        connection->zeros_left -= (size_t)sent - of_bytes;
+        connection->blocks_left -= (size_t)sent - of_bytes;
+        if (connection->chunked && connection->blocks_left == 0) {
+            connection->chunked = false;
+            bytes = last_chunk;
+            length = sizeof last_chunk - 1;
+        }
     }
     char *rest = NULL;
     if (length > 0) {
@@ -197,15 +238,17 @@ static bool send_bytes(struct server *server, struct connection *connection, con
     connection->unsent_length = length;
     bool sending = is_sending(connection);
     watch(server, connection, sending ? EPOLLOUT : EPOLLIN);
-    if (!sending && !connection->keep_alive && !connection->due) drop(server, connection);
+    if (!sending && !connection->keep_alive && !connection->due && !connection->upload_left) drop(server, connection);
     return connection->socket >= 0;
 }
 
-// What a request asks for: the short answer, that after a delay, or a long body.
+// What a request asks for: the short answer, that after a delay, a long body, or one in chunks.
 struct wish {
     // -1: no delay. 0 bytes: the short answer.
     int milliseconds;
     int bytes;
+    bool chunks;
+    bool events;
 };
 
 // The number behind `prefix`, up to `most`; -1 if `path` begins otherwise.
@@ -218,6 +261,11 @@ static int number_behind(const char *prefix, const char *path, const char *end, 
     return number < most ? (int)number : most;
 }
 
+static bool is(const char *text, const char *path, const char *end) {
+    size_t length = strlen(text);
+    return (size_t)(end - path) == length && !memcmp(path, text, length);
+}
+
 // False for what is no request.
 static bool parse_wish(const struct floor_head *head, struct wish *wish) {
     const char *line = head->start_line, *end = line + head->start_length;
@@ -227,7 +275,33 @@ static bool parse_wish(const struct floor_head *head, struct wish *wish) {
     int bytes = number_behind("/bytes/", path, path_end, MAXIMUM_BODY);
     wish->milliseconds = number_behind("/delay/", path, path_end, MAXIMUM_DELAY);
     wish->bytes = bytes > 0 ? bytes : 0;
+    wish->chunks = is("/chunked", path, path_end);
+    wish->events = is("/events", path, path_end);
     return true;
+}
+
+// Buffers the answer to a request, or has it wait until it is due. Returns how much is buffered now.
+static size_t grant(struct server *server, struct connection *connection, struct wish wish, size_t filled) {
+    char *room = server->output + filled;
+    const char *bytes = server->answer;
+    size_t length = server->answer_length;
+    if (wish.milliseconds >= 0) {
+        delay(server, connection, wish.milliseconds);
+        return filled;
+    } else if (wish.bytes) {
+        connection->blocks_left = (size_t)wish.bytes;
+        return filled + write_long_head(room, OUTPUT - filled, connection->blocks_left);
+    } else if (wish.chunks) {
+        connection->chunked = true;
+        connection->blocks_left = (size_t)FLOOR_LONG_BODY / CHUNK * FRAMED_CHUNK;
+        bytes = chunked_head;
+        length = sizeof chunked_head - 1;
+    } else if (wish.events) {
+        bytes = server->events;
+        length = server->events_length;
+    }
+    memcpy(room, bytes, length);
+    return filled + length;
 }
 
 // Answers the requests in `bytes`, together, up to the first that is incomplete, delayed, for a long body or the
@@ -235,7 +309,7 @@ static bool parse_wish(const struct floor_head *head, struct wish *wish) {
 // Returns how many bytes it used, or -1 if the connection is gone.
 static ssize_t answer(struct server *server, struct connection *connection, const char *bytes, size_t length) {
     size_t used = 0, filled = 0;
-    while (used < length && connection->keep_alive && !connection->due && !connection->zeros_left) {
+    while (used < length && connection->keep_alive && !connection->due && !connection->blocks_left) {
         struct floor_head head;
         struct wish wish;
         ssize_t head_length = floor_parse_head(bytes + used, length - used, &head);
@@ -243,30 +317,38 @@ static ssize_t answer(struct server *server, struct connection *connection, cons
             drop(server, connection);
             return -1;
         }
-        if (head_length == 0 || (size_t)head_length + head.content_length > length - used) break;
-        used += (size_t)head_length + head.content_length;
+        if (head_length == 0) break;
+        used += (size_t)head_length;
         server->public->requests++;
         connection->keep_alive = head.keep_alive;
-        if (wish.milliseconds >= 0) {
-            delay(server, connection, wish.milliseconds);
-        } else if (wish.bytes) {
-            connection->zeros_left = (size_t)wish.bytes;
-            filled += write_long_head(server->output + filled, OUTPUT - filled, connection->zeros_left);
-        } else {
-            memcpy(server->output + filled, server->answer, server->answer_length);
-            filled += server->answer_length;
+        if (head.content_length > length - used) {
+            connection->upload_left = head.content_length - (length - used);
+            used = length;
+            break;
         }
+        used += head.content_length;
+        filled = grant(server, connection, wish, filled);
         // Full, or nobody takes it: the rest of the requests waits in `kept` until it is sent.
-        if (filled + sizeof server->answer > OUTPUT) break;
+        if (filled + LONGEST_ANSWER > OUTPUT) break;
     }
     if (filled && !send_bytes(server, connection, server->output, filled)) return -1;
     return (ssize_t)used;
 }
 
+// Drops what belongs to the body of a request, and gives the short answer at its end. Returns how much that was, or -1
+// if the connection is gone.
+static ssize_t take_upload(struct server *server, struct connection *connection, size_t length) {
+    size_t part = length < connection->upload_left ? length : connection->upload_left;
+    connection->upload_left -= part;
+    if (part == 0 || connection->upload_left) return (ssize_t)part;
+    return send_bytes(server, connection, server->answer, server->answer_length) ? (ssize_t)part : -1;
+}
+
 // Answers what can be answered of `bytes` and keeps the rest.
 static void serve(struct server *server, struct connection *connection, const char *bytes, size_t length) {
     while (length > 0 && !connection->due && !is_sending(connection)) {
-        ssize_t used = answer(server, connection, bytes, length);
+        ssize_t used = connection->upload_left ? take_upload(server, connection, length)
+                                               : answer(server, connection, bytes, length);
         if (used < 0) return;
         if (used == 0) break;
         bytes += used;
@@ -382,6 +464,7 @@ int floor_server_run(struct floor_server *public) {
     int result = -1;
     server->public = public;
     server->accepting = true;
+    write_chunks(server);
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     server->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     // A lifeline that is a regular file or /dev/null cannot be watched, and needs not be.

@@ -194,7 +194,11 @@ public final class EventLoop: @unchecked Sendable {
     /// Runs `work` now if the caller is on the loop, soon otherwise. When the loop has ended it is run at once: what is dropped
     /// later still gives everything back.
     package func execute(_ work: @escaping @Sendable () -> Void) {
-        if core.isOnLoop || isOver.load(ordering: .acquiring) { work() } else { enqueue(ScheduledWork(loop: self, work)) }
+        if core.isOnLoop || isOver.load(ordering: .acquiring) {
+            work()
+        } else {
+            enqueue(ScheduledWork(loop: self, work))
+        }
     }
 
     /// Nobody will drive this loop any more.

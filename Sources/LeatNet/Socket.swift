@@ -146,7 +146,7 @@ open class Socket: PollSource, @unchecked Sendable {
     /// Why a wait for reading would end at once; nil if it would not.
     @inline(__always)
     package final var readableNow: Wake? {
-        return isReadable || isClosed ? .ready : nil
+        isReadable || isClosed ? .ready : nil
     }
 
     /// Waits until a read is worth trying. Unless `cancellably`, which costs about as much as a wait, the caller looks after

@@ -27,9 +27,17 @@ struct floor_client {
     struct floor_target target;
     long requests;
     int connections;
+    // So many requests a connection sends with one write; the next follow when all of these are answered. At least 1.
+    int pipelined;
+    // Header fields of a request: Host, then Accept, then others. At least 1.
+    int fields;
     // Room for `requests` latencies in nanoseconds, from the request (or, for the first of a connection, from connect)
     // to the end of its response; 4.29 s is the longest it can say. NULL: not wanted, and then it costs nothing.
     uint32_t *latencies;
+    // NULL, or called twice while no request is under way: when each connection has been used, by requests that are not
+    // counted, and when all that count are answered. The connections are closed after that, with a reset.
+    void (*pause)(void *context);
+    void *context;
 
     // What came of it.
     long answered;
@@ -38,8 +46,8 @@ struct floor_client {
     const char *failure;
 };
 
-// Makes the requests over keep-alive connections, each with one request under way, and returns when all are answered
-// with 200. Returns -1, and says why in `failure`, on any other answer, and when nothing happens for ten seconds.
+// Makes the requests over keep-alive connections, and returns when all are answered with 200. Returns -1, and says why in
+// `failure`, on any other answer, and when nothing happens for ten seconds.
 int floor_client_run(struct floor_client *client);
 
 // MARK: The server (server.c)
@@ -58,20 +66,33 @@ struct floor_server {
 // Listens on 127.0.0.1. `port` 0 lets the kernel choose; it holds the real port afterwards. -1 and errno on failure.
 int floor_listen(uint16_t *port);
 
-// Answers every GET with 200 and the 13 bytes `Hello, World!`; `/delay/MS` does so MS milliseconds later, and `/bytes/N`
-// answers with N zeros, at most 1 GiB. Keeps connections alive, answers pipelined requests in order, short answers to
+// The body of `/chunked`, and the events of `/events`, of this server and of Leat's.
+#define FLOOR_LONG_BODY (1 << 20)
+#define FLOOR_EVENTS 100
+#define FLOOR_EVENT "data: what has happened, in a few words\n\n"
+
+// Answers every request with 200 and the 13 bytes `Hello, World!`; `/delay/MS` does so MS milliseconds later, `/bytes/N`
+// answers with N zeros, at most 1 GiB, `/chunked` with chunks of zeros, and `/events` with small chunks, in one write. Drops
+// the body of a request, if it has a Content-Length. Keeps connections alive, answers pipelined requests in order, short answers to
 // those of one read with one write. Returns 0 when the lifeline ends, and -1 if the server cannot go on; connections that
 // are open then end with the process.
 int floor_server_run(struct floor_server *server);
 
 // MARK: Idle connections (holder.c)
 
-// Opens `count` connections one by one and makes a request on each. Returns how many it opened; less than `count` means
-// that one failed, with the reason in errno.
-int floor_hold(struct floor_target target, int count, int *sockets);
+// What is done with a connection: a GET, or a POST of so many zeros; then 200 with a body of so many bytes is read.
+struct floor_use {
+    struct floor_target target;
+    size_t upload;
+    size_t answer;
+};
 
-// Makes a request on each of the sockets. Returns how many were answered.
-int floor_hold_ask(struct floor_target target, int count, const int *sockets);
+// Opens `count` connections one by one and uses each once. Returns how many it opened; less than `count` means that one
+// failed, with the reason in errno: EBADMSG for another answer than the one expected.
+int floor_hold(struct floor_use use, int count, int *sockets);
+
+// Uses each of the sockets once. Returns how many were answered.
+int floor_hold_ask(struct floor_use use, int count, const int *sockets);
 
 // Closes them with a reset, so that no thousands of them linger in TIME_WAIT.
 void floor_hold_close(int count, const int *sockets);

@@ -43,7 +43,7 @@ struct Comparison {
 
     /// A taste of it; the verb takes its time.
     private var idleOptions: IdleOptions {
-        IdleOptions(connections: options.quick ? 200 : 2_000, requests: options.quick ? 200 : 2_000, json: false)
+        IdleOptions(connections: options.quick ? 200 : 2_000, requests: options.quick ? 200 : 2_000)
     }
 
     private func show(_ table: Table) {
@@ -79,7 +79,7 @@ struct Comparison {
         }
         Terminal.present("Peak memory holds this executable and the Swift runtime in both; the floor uses neither.")
         Terminal.present(
-            "Took \(Format.fixed(seconds, 0)) s. More: leat-bench idle, leat-bench timers, leat-bench --help."
+            "Took \(Format.fixed(seconds, 0)) s. More: leat-bench idle, scaling or timers; leat-bench --help."
         )
     }
 

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The servers that stand ready for a comparison, how to start others, and how to run clients against them.
 final class Stage {
     let placement = Placement()
@@ -24,16 +26,32 @@ final class Stage {
 final class ServerProcess {
     private let process: ChildProcess
     let port: Int
+    /// The files of nginx, if it is that.
+    private let site: NginxSite?
 
     init(_ arguments: [String], on cpu: Int32?) throws {
         process = try ChildProcess(arguments, on: cpu)
         port = Int(try process.fields(within: 10).number("port"))
+        site = nil
+    }
+
+    private init(_ site: NginxSite, on cpu: Int32?) throws {
+        process = try ChildProcess(["nginx", site.executable, site.directory], on: cpu)
+        port = site.port
+        self.site = site
+        try site.waitUntilServed()
     }
 
     static func floor(on cpu: Int32?) throws -> ServerProcess { try ServerProcess(["floor-server"], on: cpu) }
 
-    static func leat(on cpu: Int32?) throws -> ServerProcess {
-        try ServerProcess(["serve", "--port", "0", "--ends-with-input"], on: cpu)
+    static func leat(on cpu: Int32?, timers: Int = 0) throws -> ServerProcess {
+        try ServerProcess(["serve", "--port", "0", "--ends-with-input", "--timers", "\(timers)"], on: cpu)
+    }
+
+    /// Nil if nginx is not installed.
+    static func nginx(on cpu: Int32?, connections: Int) throws -> ServerProcess? {
+        guard let site = try NginxSite(connections: connections) else { return nil }
+        return try ServerProcess(site, on: cpu)
     }
 
     /// The address of the 13 bytes.
@@ -52,10 +70,16 @@ final class ServerProcess {
     }
 
     func residentKiB() throws -> Int {
-        guard let status = ProcessStatus(of: process.pid) else { throw ChildProcess.Failure("a server is gone") }
-        return status.residentKiB
+        guard let resident = ProcessStatus.exactResidentKiB(of: process.pid) else {
+            throw ChildProcess.Failure("a server is gone")
+        }
+        return resident
     }
 
     /// Ends the server and returns what it says about its life.
-    func finish() throws -> Fields { try process.finish(within: 10) }
+    @discardableResult
+    func finish() throws -> Fields {
+        if site != nil { kill(process.pid, SIGTERM) }
+        return try process.finish(within: 10)
+    }
 }

@@ -37,6 +37,7 @@ extension Verb {
         case .help: print(Help.text)
         case .compare(let options): try Comparison(options: options).run()
         case .idle(let options): try IdleCase.run(options)
+        case .scaling(let options): try ScalingCase.run(options)
         case .timers(let options): LoopRunner.run { try await TimersCase(options: options).run() }
         case .micro(let workload): LoopRunner.run { try await workload.run() }
         case .load(let options): LoopRunner.run { try await LeatLoad(options: options).run() }
@@ -45,6 +46,7 @@ extension Verb {
         case .floorClient(let options): try FloorRole.client(options)
         case .floorServer(let port): try FloorRole.server(port: port)
         case .holder(let options): try FloorRole.holder(options)
+        case .nginx(let options): try NginxSite.becomeNginx(options)
         }
     }
 }

@@ -6,6 +6,7 @@ enum Verb {
     case help
     case compare(CompareOptions)
     case idle(IdleOptions)
+    case scaling(ScalingOptions)
     case timers(TimersOptions)
     case micro(MicroWorkload)
     case load(LoadOptions)
@@ -15,6 +16,7 @@ enum Verb {
     case floorClient(LoadOptions)
     case floorServer(port: UInt16)
     case holder(HolderOptions)
+    case nginx(NginxOptions)
 
     /// Reads the command line. The first word is the verb, unless it is an option.
     init(parsing words: [String]) throws {
@@ -30,6 +32,7 @@ enum Verb {
             self = .help
         case "run": self = .compare(try CompareOptions(parsing: &arguments))
         case "idle": self = .idle(try IdleOptions(parsing: &arguments))
+        case "scaling": self = .scaling(try ScalingOptions(parsing: &arguments))
         case "timers": self = .timers(try TimersOptions(parsing: &arguments))
         case "micro": self = .micro(try MicroWorkload(parsing: &arguments))
         case "load": self = .load(try LoadOptions(parsing: &arguments))
@@ -38,6 +41,7 @@ enum Verb {
         case "floor-client": self = .floorClient(try LoadOptions(parsing: &arguments))
         case "floor-server": self = .floorServer(port: try ServeOptions(parsing: &arguments, port: 0).port)
         case "holder": self = .holder(try HolderOptions(parsing: &arguments))
+        case "nginx": self = .nginx(try NginxOptions(parsing: &arguments))
         case let name: throw UsageError("there is no verb '\(name)'")
         }
     }
@@ -68,12 +72,18 @@ struct IdleOptions {
     var connections: Int
     /// Requests on the active connection, in each of the two measurements.
     var requests: Int
+    /// What connections do before they are idle: a case for each.
+    var uses = IdleUse.allCases
+    /// Whether nginx is measured too, if it is installed.
+    var includesNginx = true
     var json = false
 
-    init(connections: Int, requests: Int, json: Bool) {
+    /// Only the first case, without nginx.
+    init(connections: Int, requests: Int) {
         self.connections = connections
         self.requests = requests
-        self.json = json
+        uses = [.get]
+        includesNginx = false
     }
 
     init(parsing arguments: inout Arguments) throws {
@@ -89,6 +99,18 @@ struct IdleOptions {
         }
         self.connections = connections ?? (quick ? 500 : 10_000)
         requests = quick ? 500 : 5_000
+    }
+}
+
+/// `leat-bench scaling`
+struct ScalingOptions {
+    var quick = false
+    var json = false
+    var rounds: Int
+
+    init(parsing arguments: inout Arguments) throws {
+        let options = try CompareOptions(parsing: &arguments)
+        (quick, json, rounds) = (options.quick, options.json, options.rounds)
     }
 }
 
@@ -124,6 +146,11 @@ struct LoadOptions {
     var details = false
     /// Whether bodies are read in pieces, not collected; for `load` only.
     var streams = false
+    /// How many requests go with one write, how many header fields each has, and whether to pause before the requests that
+    /// count and before the end; for `floor-client` only.
+    var pipelined = 1
+    var fields = 2
+    var pauses = false
 
     init(parsing arguments: inout Arguments) throws {
         var address: String?
@@ -133,6 +160,9 @@ struct LoadOptions {
             case .option("-c"): connections = try arguments.number(of: "-c", in: 1...100_000)
             case .option("--details"): details = true
             case .option("--stream"): streams = true
+            case .option("--pipelined"): pipelined = try arguments.number(of: "--pipelined", in: 1...256)
+            case .option("--fields"): fields = try arguments.number(of: "--fields", in: 1...128)
+            case .option("--pause"): pauses = true
             case .operand(let operand) where address == nil: address = operand
             default: throw UsageError(notUnderstood: word)
             }
@@ -149,6 +179,8 @@ struct LoadOptions {
 /// `leat-bench serve`
 struct ServeOptions {
     var port: UInt16
+    /// How many timers are set, none of which comes to fire.
+    var timers = 0
     /// Whether the end of standard input ends the server.
     var endsWithInput = false
 
@@ -157,6 +189,7 @@ struct ServeOptions {
         while let word = try arguments.next() {
             switch word {
             case .option("--port"): port = try arguments.port()
+            case .option("--timers"): timers = try arguments.number(of: "--timers", in: 0...10_000_000)
             case .option("--ends-with-input"): endsWithInput = true
             default: throw UsageError(notUnderstood: word)
             }
@@ -169,6 +202,7 @@ struct HolderOptions {
     var port: UInt16 = 0
     var connections = 1
     var requests = 1
+    var use = IdleUse.get
 
     init(parsing arguments: inout Arguments) throws {
         while let word = try arguments.next() {
@@ -176,6 +210,27 @@ struct HolderOptions {
             case .option("--port"): port = try arguments.port()
             case .option("-c"): connections = try arguments.number(of: "-c", in: 1...1_000_000)
             case .option("-n"): requests = try arguments.number(of: "-n", in: 1...10_000_000)
+            case .option("--use"):
+                let name = try arguments.value(of: "--use")
+                guard let use = IdleUse(rawValue: name) else { throw UsageError("--use \(name) is not known") }
+                self.use = use
+            default: throw UsageError(notUnderstood: word)
+            }
+        }
+    }
+}
+
+/// The role that becomes nginx.
+struct NginxOptions {
+    var executable = ""
+    /// Where its files are.
+    var directory = ""
+
+    init(parsing arguments: inout Arguments) throws {
+        while let word = try arguments.next() {
+            switch word {
+            case .operand(let path) where executable.isEmpty: executable = path
+            case .operand(let path) where directory.isEmpty: directory = path
             default: throw UsageError(notUnderstood: word)
             }
         }

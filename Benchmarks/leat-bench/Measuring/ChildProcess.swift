@@ -16,8 +16,8 @@ final class ChildProcess {
 
     /// The first argument of every child.
     static let marker = "--child"
-    /// No role takes as long as this.
-    private static let lifetimeSeconds: UInt32 = 180
+    /// No role takes as long as this, even with tens of thousands of idle connections on a slow machine.
+    static let lifetimeSeconds: UInt32 = 300
 
     let pid: pid_t
     private let role: String

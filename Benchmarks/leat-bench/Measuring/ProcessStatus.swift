@@ -11,15 +11,27 @@ struct ProcessStatus {
     init?(of pid: pid_t? = nil) {
         let owner = pid.map { "\($0)" } ?? "self"
         guard let text = readSmallFile("/proc/\(owner)/status") else { return nil }
-        func field(_ name: String) -> Int {
-            for line in text.split(separator: "\n") where line.hasPrefix(name) {
-                return Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" })[1]) ?? 0
-            }
-            return 0
+        threads = Self.number("Threads:", in: text)
+        residentKiB = Self.number("VmRSS:", in: text)
+        peakKiB = Self.number("VmHWM:", in: text)
+    }
+
+    private static func number(_ name: String, in text: String) -> Int {
+        for line in text.split(separator: "\n") where line.hasPrefix(name) {
+            return Int(line.split(whereSeparator: { $0 == " " || $0 == "\t" })[1]) ?? 0
         }
-        threads = field("Threads:")
-        residentKiB = field("VmRSS:")
-        peakKiB = field("VmHWM:")
+        return 0
+    }
+}
+
+extension ProcessStatus {
+    /// Resident memory of a process, by looking at its pages: what `status` says may be off by hundreds of kilobytes. Nil if
+    /// there is no such process.
+    static func exactResidentKiB(of pid: pid_t) -> Int? {
+        guard let text = readSmallFile("/proc/\(pid)/smaps_rollup"), !text.isEmpty else {
+            return ProcessStatus(of: pid)?.residentKiB
+        }
+        return number("Rss:", in: text)
     }
 }
 

@@ -20,6 +20,9 @@ enum FloorRole {
         var client = floor_client()
         client.requests = options.requests
         client.connections = Int32(options.connections)
+        client.pipelined = Int32(options.pipelined)
+        client.fields = Int32(options.fields)
+        if options.pauses { client.pause = { _ in FloorRole.awaitWord(saying: "pause=1") } }
         let stopwatch = Stopwatch()
         let result = withTarget(host: options.url.host, port: options.url.port, path: options.url.path) { target in
             latencies.withUnsafeMutableBufferPointer { buffer in
@@ -52,25 +55,46 @@ enum FloorRole {
         Terminal.say(fields.line)
     }
 
-    /// Uses one connection alone, then opens the idle ones, waits for a word, and uses one connection among them.
+    /// Uses one connection, waits for a word, opens and uses the idle ones, and waits for a word again. If requests are small,
+    /// it also measures the latency of one connection, alone and among the idle.
     static func holder(_ options: HolderOptions) throws {
-        var sockets = [Int32](repeating: -1, count: options.connections)
-        try withTarget(host: "127.0.0.1", port: options.port, path: "/") { target in
-            let alone = try latencies(of: target, requests: options.requests)
-            Terminal.say("p50_us=\(alone.microseconds(0.5)) p99_us=\(alone.microseconds(0.99))")
-            let held = floor_hold(target, Int32(sockets.count), &sockets)
-            guard Int(held) == sockets.count else {
-                printToStandardError("connection \(held + 1) failed: \(String(cString: strerror(errno)))")
-                throw Failure("not all connections could be opened")
+        try withUse(options.use, port: options.port) { use in
+            try withUse(.get, port: options.port) { get in
+                func reportLatency() throws {
+                    guard options.use == .get else { return }
+                    let latency = try latencies(of: get.target, requests: options.requests)
+                    Terminal.say("p50_us=\(latency.microseconds(0.5)) p99_us=\(latency.microseconds(0.99))")
+                }
+                floor_hold_close(1, try open(1, use))
+                try reportLatency()
+                awaitWord(saying: "warm=1")
+                let sockets = try open(options.connections, use)
+                awaitWord(saying: "held=\(sockets.count)")
+                try reportLatency()
+                let alive = floor_hold_ask(get, Int32(sockets.count), sockets)
+                floor_hold_close(Int32(sockets.count), sockets)
+                Terminal.say("alive=\(alive)")
             }
-            Terminal.say("held=\(held)")
-            // The parent looks at the server's memory now.
-            _ = readLine()
-            let among = try latencies(of: target, requests: options.requests)
-            let alive = floor_hold_ask(target, held, sockets)
-            floor_hold_close(held, sockets)
-            Terminal.say("p50_us=\(among.microseconds(0.5)) p99_us=\(among.microseconds(0.99)) alive=\(alive)")
         }
+    }
+
+    /// Opens connections and uses each.
+    private static func open(_ count: Int, _ use: floor_use) throws -> [Int32] {
+        var sockets = [Int32](repeating: -1, count: count)
+        let held = Int(floor_hold(use, Int32(count), &sockets))
+        guard held == count else {
+            let reason = String(cString: strerror(errno))
+            floor_hold_close(Int32(held), sockets)
+            printToStandardError("connection \(held + 1) failed: \(reason)")
+            throw Failure("not all connections could be opened")
+        }
+        return sockets
+    }
+
+    /// Lets the parent look at the server, until it says that it has.
+    private static func awaitWord(saying line: String) {
+        Terminal.say(line)
+        _ = readLine()
     }
 
     /// The latencies of requests one after another on one connection, after a few that warm it up.
@@ -81,12 +105,21 @@ enum FloorRole {
         client.target = target
         client.requests = latencies.count
         client.connections = 1
+        client.pipelined = 1
+        client.fields = 2
         let result = latencies.withUnsafeMutableBufferPointer { buffer in
             client.latencies = buffer.baseAddress
             return floor_client_run(&client)
         }
         guard result == 0 else { throw Failure(client.failure) }
         return Percentiles(Array(latencies.dropFirst(warmUp)))
+    }
+
+    /// Has C see a use.
+    static func withUse<R>(_ use: IdleUse, port: UInt16, _ body: (floor_use) throws -> R) rethrows -> R {
+        try withTarget(host: "127.0.0.1", port: port, path: use.path) { target in
+            try body(floor_use(target: target, upload: use.uploadBytes, answer: use.answerBytes))
+        }
     }
 
     private static func withTarget<R>(

@@ -57,7 +57,7 @@ final class ServerExchange: HTTPConnection {
     func attach(to peer: ServerPeer) {
         peerReference = .passUnretained(peer)
         socketReference = .passUnretained(peer)
-        tls = peer.tls
+        if peer.tls != nil { tls = peer.tls }
         sawEnd = false
     }
 

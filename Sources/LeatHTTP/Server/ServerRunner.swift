@@ -15,6 +15,8 @@ final class ServerRunner: @unchecked Sendable {
     private let loop: EventLoop
     /// Where it rests.
     let spot: ParkingSpot
+    /// Its task, until that ends.
+    @exclusivity(unchecked) var task: Task<Void, Never>?
     /// The exchange that it serves. The exchange's peer is busy.
     @exclusivity(unchecked) private var exchange: Unmanaged<ServerExchange>?
     /// How many requests it has served there in a row.
@@ -91,8 +93,12 @@ final class ServerRunner: @unchecked Sendable {
         if !answer(request, failure.response, body) { await answerWaiting(request, failure.response, body) }
     }
 
+    /// As `Task.isCancelled`, which would have to look up the task first.
+    @inline(__always)
+    private var isCancelled: Bool { task?.isCancelled ?? false }
+
     private func rest() async -> Bool {
-        guard !Task.isCancelled, runners.rest(spot) else { return false }
+        guard !isCancelled, runners.rest(spot) else { return false }
         return await spot.park(.request) == .ready
     }
 
@@ -116,7 +122,7 @@ final class ServerRunner: @unchecked Sendable {
         while true {
             guard let exchange else {
                 // A handler may have cancelled this task. The next handler must not inherit that.
-                guard !Task.isCancelled, let peer = runners.next() else { return .nothing }
+                guard !isCancelled, let peer = runners.next() else { return .nothing }
                 if !begin(peer), !loop.spendBudget() { return .pause }
                 continue
             }
@@ -223,4 +229,10 @@ final class ServerRunner: @unchecked Sendable {
         let exchange = current.takeUnretainedValue()
         if await exchange.answerWaiting(request, response, body) { server.requestEnds(exchange, response.status) }
     }
+}
+
+extension ServerRunner: Hashable {
+    static func == (left: ServerRunner, right: ServerRunner) -> Bool { left === right }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }

@@ -17,7 +17,7 @@ final class ServerRunners {
     @exclusivity(unchecked) private var resting: [ParkingSpot] = []
     /// Whether a runner is scheduled that has not begun yet.
     @exclusivity(unchecked) private var isScheduled = false
-    @exclusivity(unchecked) private var running: [ObjectIdentifier: Task<Void, Never>] = [:]
+    private var running: Set<ServerRunner> = []
 
     /// How many runners may rest. Others end.
     private static var mostResting: Int { 256 }
@@ -73,7 +73,8 @@ final class ServerRunners {
     /// Starts a runner. The task of ``HTTPServer/run()`` calls this, so handlers inherit that task's task-local values.
     func start() {
         let runner = ServerRunner(server)
-        running[ObjectIdentifier(runner)] = server.loop.startTask { await runner.run() }
+        runner.task = server.loop.startTask { await runner.run() }
+        running.insert(runner)
     }
 
     /// Called when a runner begins to look for peers.
@@ -88,7 +89,8 @@ final class ServerRunners {
     }
 
     func ended(_ runner: ServerRunner) {
-        running[ObjectIdentifier(runner)] = nil
+        running.remove(runner)
+        runner.task = nil
         resting.removeAll { $0 === runner.spot }
         // Peers may wait for the very runner that has ended.
         if hasWaiting, !isScheduled { schedule() }
@@ -107,7 +109,7 @@ final class ServerRunners {
 
     /// Cancels all runners, those whose handlers are suspended as well as those that rest.
     func cancelAll() {
-        for task in running.values { task.cancel() }
+        for runner in running { runner.task?.cancel() }
         endResting()
     }
 

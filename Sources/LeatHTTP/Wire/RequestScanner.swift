@@ -341,7 +341,15 @@ private struct RememberedBytes: ~Copyable {
     @inline(__always)
     func equals(_ other: UnsafeRawBufferPointer) -> Bool {
         guard other.count == count, let start = other.baseAddress else { return false }
-        return memcmp(start, bytes, count) == 0
+        // Most are short: a call of memcmp(3) would cost more than the comparison.
+        guard count >= 8, count <= 16 else {
+            return count == 1
+                ? start.load(as: UInt8.self) == bytes.load(as: UInt8.self) : memcmp(start, bytes, count) == 0
+        }
+        let last = count &- 8
+        return start.loadUnaligned(as: UInt64.self) == bytes.loadUnaligned(as: UInt64.self)
+            && start.loadUnaligned(fromByteOffset: last, as: UInt64.self)
+                == bytes.loadUnaligned(fromByteOffset: last, as: UInt64.self)
     }
 
     mutating func remember(_ other: UnsafeRawBufferPointer) {

@@ -32,7 +32,8 @@ enum SocketChannel {
     private static var retryWrite: Int32 { 0x02 | 0x08 }
     private static var anyRetry: Int32 { 0x0F }
 
-    private static func read(_ channel: OpaquePointer?, _ bytes: UnsafeMutablePointer<CChar>?, _ count: Int32) -> Int32 {
+    private static func read(_ channel: OpaquePointer?, _ bytes: UnsafeMutablePointer<CChar>?, _ count: Int32) -> Int32
+    {
         transfer(channel, retryRead) { $0.receive(UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))) }
     }
 

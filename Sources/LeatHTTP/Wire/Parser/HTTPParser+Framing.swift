@@ -190,7 +190,7 @@ extension HTTPParser {
     mutating func reset() {
         assert(phase == .startLine && scanned == 0)
         flags = []
-        fields = HTTPFields()
+        if fields.storage != nil { fields = HTTPFields() }
     }
 
     private mutating func startBody(_ framing: HTTPBodyFraming) {
