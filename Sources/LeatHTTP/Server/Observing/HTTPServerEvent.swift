@@ -26,7 +26,7 @@ public struct HTTPServerEvent: Sendable, CustomStringConvertible {
         /// - `duration`: The time since `requestStarted`.
         case requestEnded(HTTPResponse.Status, bytes: Int?, duration: Duration)
         /// Something was the server's fault: the handler has thrown this error, or the closure that writes the body has, or the
-        /// response cannot be sent as it is. The request then ends with 500, or is cut.
+        /// response cannot be sent as it is. The request then ends or is cut.
         case requestFailed(any Error)
         /// The response could not be handed over to its end, because of this error: the client had gone or did not take it, or
         /// the closure that writes the body threw.
