@@ -21,6 +21,8 @@ open class Socket: PollSource, @unchecked Sendable {
     @exclusivity(unchecked) private final var sawHangup = false
     @exclusivity(unchecked) private final var closed = false
     package final var isClosed: Bool { closed }
+    /// Whether reading is to go on when the socket is writable; see ``receiveWhenWritable()``.
+    @exclusivity(unchecked) private final var resumesReading = false
     /// Whether a task that waits to write is also woken by what arrives.
     @exclusivity(unchecked) package final var readabilityWakesWriter = false
     // Made when a task first has to wait.
@@ -102,6 +104,10 @@ open class Socket: PollSource, @unchecked Sendable {
         if readiness.contains(.writable), !isWritable {
             isWritable = true
             writeSpotIfAny?.wake(.ready)
+            if resumesReading {
+                resumesReading = false
+                expectInput()
+            }
             if let blockedConnection {
                 blockedConnection._withUnsafeGuaranteedRef { $0.buffers.scheduleFlush($0) }
             }
@@ -112,6 +118,13 @@ open class Socket: PollSource, @unchecked Sendable {
     package final func expectInput() {
         isReadable = true
         readSpotIfAny?.wake(.ready)
+    }
+
+    /// TLS has to send something before it can receive more, and the kernel does not take it.
+    final func receiveWhenWritable() {
+        guard !isWritable else { return }
+        isReadable = false
+        resumesReading = true
     }
 
     /// Whether a read would find something: bytes, the end of the stream or an error.

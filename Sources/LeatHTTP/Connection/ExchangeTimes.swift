@@ -1,8 +1,7 @@
 import LeatNet
 package import LeatReactor
 
-/// The times that an exchange goes by, and what to say when one runs out. It goes wherever the exchange goes, and with it
-/// whoever watches.
+/// The deadlines of an exchange, and what to say when one has passed. The observer of the exchange comes along.
 package struct ExchangeTimes: Sendable {
     package var began: LoopInstant
     /// When the whole exchange must be over.

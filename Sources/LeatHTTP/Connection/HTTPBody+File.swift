@@ -3,14 +3,13 @@ import LeatLoop
 import LeatReactor
 
 extension HTTPBody {
-    /// The content of a regular file, sent with a Content-Length: read in pieces of 64 KiB while it is sent, never whole in
-    /// memory, and on a thread beside the loop.
+    /// The content of a regular file, sent with a Content-Length. The file is read in pieces of 64 KiB while it is sent, on a
+    /// thread beside the loop. It is never in memory as a whole.
     ///
-    /// Its content type is the one that the end of the path says: `image/png` for `.png`; none if that says nothing.
+    /// The end of the path says the content type: `image/png` for `.png`. There is none if that says nothing.
     ///
-    /// Its size is asked for now, and it is opened anew each time the body is sent, so such a request can be retried.
-    /// Sending fails with ``HTTPError`` of kind `.bodyLength` if the file turns out to have another size, or changes its size
-    /// meanwhile.
+    /// The size is read now. The file is opened anew each time the body is sent, so such a request can be retried. Sending fails
+    /// with ``HTTPError`` of kind `.bodyLength` if the file has another size by then, or changes its size meanwhile.
     ///
     /// Throws `SystemError` if the file cannot be looked at, and ``HTTPError`` of kind `.invalidRequest` if it is no regular
     /// file. To be called on a loop.

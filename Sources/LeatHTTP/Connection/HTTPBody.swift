@@ -1,7 +1,7 @@
 /// The body of a message that is sent: a request's or a response's.
 ///
-/// A body knows what it is: text, HTML, JSON, a form or a file of a known type. Its message then has that as its `Content-Type`,
-/// unless `Content-Type` is among the header fields: the field always wins. Bytes and streams have no type unless one is given.
+/// A body knows what it is: text, HTML, JSON, a form or a file of a known type. Its message gets the `Content-Type` from it. A
+/// `Content-Type` among the header fields wins over that. Bytes and streams have no type unless one is given.
 public struct HTTPBody: Sendable {
     package enum Content: Sendable {
         case none
@@ -9,8 +9,8 @@ public struct HTTPBody: Sendable {
         case stream(Producer)
     }
 
-    /// What writes a stream, and all else that few bodies have. An object, since the value itself is copied with every request
-    /// and every response.
+    /// What writes a stream, and all else that few bodies have. It is an object because the body is copied with every request and
+    /// every response.
     package final class Producer: Sendable {
         /// How many bytes it writes; nil if that is not known.
         package let length: Int?
@@ -62,7 +62,7 @@ public struct HTTPBody: Sendable {
     /// A body of these bytes, sent with a Content-Length.
     ///
     /// - Parameter contentType: The media type, such as `image/png`; nil for none. Sending fails if it contains a control
-    ///   character. A common one costs nothing; another one costs an object, and has the bytes sent as a stream is.
+    ///   character. A common type costs nothing. Another type costs an object, and the bytes are sent as a stream is.
     public static func bytes(_ bytes: [UInt8], contentType: String? = nil) -> HTTPBody {
         guard let contentType else { return HTTPBody(.bytes(bytes)) }
         if let common = HTTPContentType(value: contentType) { return HTTPBody(.bytes(bytes), common) }
@@ -92,7 +92,7 @@ public struct HTTPBody: Sendable {
         HTTPBody(.bytes(bytes), type)
     }
 
-    /// A body that `produce` writes while it is sent, with back-pressure: each write returns when the kernel has taken it.
+    /// A body that `produce` writes while it is sent. Its writes wait while the peer does not take it; see ``HTTPBodyWriter``.
     ///
     /// With a `length` the body must have exactly that many bytes, or the exchange fails; without one it is chunked.
     ///

@@ -9,22 +9,22 @@ import LeatReactor
 /// let all = try await body.collect(upTo: 1 << 20)
 /// ```
 ///
-/// Bytes are taken from the connection only when they are asked for, so a slow reader slows the sender down. A reader is
-/// good for the exchange that it belongs to: inside the closure of ``HTTPClient/perform(_:_:)``, or until a server's
-/// handler returns. Confined to its loop.
+/// It takes bytes from the connection only when you ask for them, so a slow reader slows the sender down. You can use it as long
+/// as its exchange lasts: in the closure of ``HTTPClient/perform(_:_:)``, or until a server's handler returns. Confined to its
+/// loop.
 public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     private let connection: HTTPConnection?
     private let times: ExchangeTimes
     /// What undoes the coding of the body, if it has one.
     private let decoder: ContentDecoder?
-    /// What more than this many bytes of body are answered with.
+    /// The most bytes of body. More are an error.
     private let maximum: Int
     private var received = 0
-    /// The least that a sender has to send, in bytes a second; 0 for no such limit.
+    /// The lowest rate at which the sender has to send, in bytes a second; 0 for no such limit.
     private let lowestRate: Int
-    /// How long the sender has been waited for, in nanoseconds.
+    /// How long all waits for the sender have lasted, in nanoseconds.
     private var waited: Int64 = 0
-    /// Whether the peer still waits to be told to send the body; the first read does.
+    /// Whether the peer still waits for `100 Continue`. The first read sends it.
     package private(set) var awaitsContinue: Bool
     /// Whether the body has been read to its end.
     package private(set) var isFinished: Bool
@@ -59,8 +59,8 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         isFinished = connection == nil
     }
 
-    /// The next bytes, at least one, as they arrived; nil at the end of the body. Of a body whose content coding is undone
-    /// they are decoded bytes, at most 64 KiB.
+    /// Returns the next bytes as they arrived, at least one, or nil at the end of the body. If the content coding of the body is
+    /// undone, they are decoded bytes, at most 64 KiB.
     ///
     /// Throws ``HTTPError`` (`.incomplete` if the peer ends the connection early, `.timeout`, `.malformed`,
     /// `.bodyTooLarge`; for a coded body also `.contentCoding` and `.compressionRatio`) or `CancellationError`; the
@@ -105,8 +105,9 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         }
     }
 
-    /// Runs a wait for the sender with the time that it may take, and accounts for it. Each wait ends after the read timeout;
-    /// all together end when the sender is slower than the lowest rate, after a read timeout of grace.
+    /// Runs a wait for the sender with the time that it may take, and adds it to ``waited``. Each wait may last for the read
+    /// timeout. All of them together may last for the read timeout, and for the time that the bytes received take at the lowest
+    /// rate.
     private func waitingFor<T>(_ wait: (_ timeout: Int64) async throws -> T) async throws -> T {
         guard lowestRate > 0, let clock = connection?.loop.clock else { return try await wait(times.readTimeout) }
         let earned = Duration.nanoseconds(times.readTimeout) + .seconds(received) / lowestRate
@@ -119,7 +120,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     private func nextDecoded(_ connection: HTTPConnection, _ decoder: ContentDecoder) async throws -> [UInt8]? {
         while true {
             if let piece = try decoder.next() {
-                // Little input can make many pieces, none of which waits for anything.
+                // Little input can make many pieces, and none of them waits for anything.
                 if !connection.loop.spendBudget() { await Task.yield() }
                 return piece
             }
@@ -164,7 +165,7 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
         return body
     }
 
-    /// Receives the rest of a long body where it is to lie.
+    /// Receives the rest of a long body directly into `body`.
     private func receiveLongRest(of body: inout [UInt8], upTo limit: Int) async throws {
         guard decoder == nil, let connection, connection.awaitsLongBody else { return }
         isReading = true
@@ -205,8 +206,8 @@ public final class HTTPBodyReader: AsyncSequence, @unchecked Sendable {
     /// Whether a task waits for more of the body.
     package var isBeingRead: Bool { isReading }
 
-    /// Whether the rest of the body can be dropped, as ``HTTPConnection`` does, to find the next message behind it: it could be
-    /// read until now and nobody does, the peer does not wait to be asked for it, and it is not announced to be longer than
+    /// Whether ``HTTPConnection`` can drop the rest of the body, to find the next message behind it. It can if reading has not
+    /// failed, nobody reads now, the peer does not wait for `100 Continue`, and the rest is not announced to be longer than
     /// `limit`.
     package func canBeDiscarded(upTo limit: Int) -> Bool {
         guard let connection, !isInvalid, !isReading, !awaitsContinue else { return isFinished }
@@ -234,7 +235,7 @@ extension HTTPError {
         HTTPError(.bodyTooLarge, "the body has more than \(limit) bytes")
     }
 
-    /// Boxed, since the frame of an asynchronous function would hold each error that it may throw.
+    /// Returns a box, which is one word: the frame of an asynchronous function has room for each error that it may throw.
     @inline(never)
     package static func peerClosed() -> any Error {
         HTTPError(.incomplete, "the peer closed the connection before the message was complete")

@@ -4,9 +4,9 @@ import LeatReactor
 
 /// Where a streamed body is written to; see ``HTTPBody/stream(length:_:)``.
 ///
-/// What is written is sent at the end of the turn of the loop in which it was written, together with the head if that has not
-/// been sent, or as soon as 64 KiB are buffered. While the peer takes nothing and that much is buffered, a write waits: a slow
-/// peer slows the writer down. ``flush()`` waits until the kernel has everything. Confined to its loop.
+/// What you write is buffered, and sent at the end of the turn of the loop, together with the head if that has not been sent. A
+/// write that brings the buffer to 64 KiB sends it at once, and waits until the kernel has taken it: a slow peer slows the writer
+/// down. ``flush()`` waits until the kernel has everything. Confined to its loop.
 public final class HTTPBodyWriter: @unchecked Sendable {
     private let connection: HTTPConnection
     private let isChunked: Bool
@@ -18,7 +18,7 @@ public final class HTTPBodyWriter: @unchecked Sendable {
     /// Why nothing more can be written. After a failed write nobody knows how much of it was sent.
     private var failure: (any Error)?
     private var isWriting = false
-    /// Whether the peer has refused the message, and the rest need not be written.
+    /// Asks whether the peer has refused the message, so that the rest need not be written.
     var isRefused: (() throws -> Bool)?
 
     /// The read timeout of `times` is also the longest wait for the peer to take more.
@@ -68,11 +68,12 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         try await sending { try await connection.flush(timeout: times.readTimeout, deadline: times.deadline) }
     }
 
-    /// Has these fields sent behind the body (RFC 9110 §6.5), after those of earlier calls: what is known only at the end, such as
-    /// a checksum. A `Trailer` among the header fields can announce them (§6.6.2); a recipient may ignore them all the same.
+    /// Adds fields that are sent behind the body (RFC 9110 §6.5), such as a checksum that is known only at the end. They follow
+    /// those of earlier calls. A `Trailer` among the header fields can announce them (§6.6.2). A recipient may ignore them all
+    /// the same.
     ///
-    /// Only a chunked body, one without a length, can have trailers. One for a client of HTTP/1.0 is not chunked, which its
-    /// writer cannot know: there they are left out.
+    /// Only a chunked body, one without a length, can have trailers. A client of HTTP/1.0 gets the body unchunked, which its
+    /// writer cannot know. There the trailers are left out.
     ///
     /// Throws ``HTTPError`` of kind `.invalidRequest` if the body has a length, or a field cannot be sent or may not stand there:
     /// `Content-Length`, `Transfer-Encoding`, `Host`.
@@ -88,8 +89,8 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         for field in fields { trailers.append(field) }
     }
 
-    /// Writes another body as a part of this one. Throws `.bodyLength` if it does not keep to its own length: the next part
-    /// cannot make up for it.
+    /// Writes another body as a part of this one. Throws `.bodyLength` if that body does not have the length that it has
+    /// announced.
     func write(_ part: HTTPBody) async throws {
         switch part.content {
         case .none: break
@@ -126,7 +127,7 @@ public final class HTTPBodyWriter: @unchecked Sendable {
         }
     }
 
-    /// Whether the peer, and not the producer, is why nothing more can be written.
+    /// Whether nothing more can be written because sending has failed. The producer is not the cause then.
     var hasFailed: Bool { failure != nil }
 
     /// Whether a task waits for the peer to take more.

@@ -1,9 +1,9 @@
 import LeatReactor
 
-/// The rest of a message that nobody wants: received and dropped, to get at the next one.
+/// Receives and drops the rest of a message that nobody wants, to get at the next one.
 extension HTTPConnection {
-    /// Drops what has arrived of the rest of a message, without waiting, until ``bytesReceived`` is `limit`. Returns whether that
-    /// was all of it.
+    /// Drops what has arrived of the rest of a message, without waiting, until ``bytesReceived`` is `limit`. Returns whether the
+    /// message has ended.
     final func discardArrived(until limit: Int) throws -> Bool {
         while !(try discardReceived()) {
             guard bytesReceived < limit, !sawEnd, try tryFill() else { return false }
@@ -19,7 +19,7 @@ extension HTTPConnection {
         return true
     }
 
-    /// Drops what has been received. Returns whether the message ended with it: nothing of the next is touched.
+    /// Drops what has been received of the message. Returns whether the message has ended. Nothing of the next one is touched.
     private final func discardReceived() throws(HTTPParseError) -> Bool {
         while parser.phase != .startLine {
             guard try tryNext() != nil else { return false }

@@ -11,7 +11,7 @@ extension HTTPConnection {
     @inline(__always)
     package final var hasUnparsedBytes: Bool { !window.isEmpty }
 
-    /// Whether nothing of another message has been received. It does not ask the parser as a whole, which would be copied.
+    /// Whether nothing of another message has been received. It reads single properties, since a call would copy the parser.
     @inline(__always)
     package final var isBetweenMessages: Bool {
         parser.phase == .startLine && parser.scanned == 0 && parser.interimResponses == 0 && window.isEmpty
@@ -27,7 +27,7 @@ extension HTTPConnection {
         case end
     }
 
-    /// Takes the next event out of what has been received; nil if more bytes are needed.
+    /// Parses the next event from what has been received. Returns nil if more bytes are needed.
     @inline(__always)
     package final func tryNext() throws(HTTPParseError) -> Event? {
         let bytes = window
@@ -53,8 +53,8 @@ extension HTTPConnection {
         }
     }
 
-    /// Receives more bytes, waiting for them: until `deadline`, and no longer than `timeout` nanoseconds at a time.
-    /// Returns false at the end of the stream. Throws `NetworkError` (`.timedOut`) or `CancellationError`.
+    /// Receives more bytes. It waits for them, until `deadline`, and no longer than `timeout` nanoseconds at a time. Returns
+    /// false at the end of the stream. Throws `NetworkError` (`.timedOut`) or `CancellationError`.
     @inline(__always)
     package final func fill(timeout: Int64 = .max, deadline: LoopInstant = .distantFuture) async throws -> Bool {
         try await takeTurn(until: deadline)
@@ -64,8 +64,8 @@ extension HTTPConnection {
         }
     }
 
-    /// What comes before each fill: others have their turn, and the deadline holds also for a reader that never waits, because
-    /// it always finds something. Bytes that have arrived before the deadline are delivered first.
+    /// Called before each fill. It lets others have their turn. It also checks the deadline: a reader that always finds something
+    /// never waits, and no timer would fire for it. Bytes that have arrived before the deadline are delivered first.
     @inline(__always)
     final func takeTurn(until deadline: LoopInstant) async throws {
         if !loop.spendBudget() { await Task.yield() }
@@ -76,7 +76,7 @@ extension HTTPConnection {
     @inline(__always)
     final func waitForInput(timeout: Int64, deadline: LoopInstant) async throws {
         let until = timeout == .max ? deadline : min(loop.clock.now.advanced(nanoseconds: timeout), deadline)
-        // As ``Socket/waitReadable(_:until:cancellably:)``, without a call more.
+        // As ``Socket/waitReadable(_:until:cancellably:)``, written out to save a call.
         let socket = socket
         let reason = WaitReason.read(descriptor: socket.descriptor)
         let wake =
@@ -108,7 +108,7 @@ extension HTTPConnection {
         return result
     }
 
-    /// As ``tryFill()``, but receives the body, of which more is to come, behind what is in `body`.
+    /// As ``tryFill()``, but receives the rest of a body directly into `body`, behind what is there.
     final func tryFill(_ body: inout [UInt8]) throws -> Bool {
         if socket.isClosed { throw NetworkError.closed("read") }
         assert(window.isEmpty && bodyRest > 0)
@@ -140,8 +140,8 @@ extension HTTPConnection {
         tls?.failure ?? NetworkError(code: Int32(-result), operation: operation)
     }
 
-    /// Whether nothing has arrived since the last message: bytes that nobody asked for would answer the next request, and
-    /// after the end of the stream there is no next one. Without an event there is nothing to ask the kernel.
+    /// Whether nothing has arrived since the last message. Bytes that nobody asked for would be taken for the next response, and
+    /// after the end of the stream there is none. Without an event there is nothing to ask the kernel.
     package final var isQuiet: Bool {
         guard !socket.isClosed, isBetweenMessages else { return false }
         guard socket.mayBeReadable || tls?.hasBufferedInput == true else { return true }
@@ -157,8 +157,8 @@ extension HTTPConnection {
         self.carry = nil
     }
 
-    /// Copies both parts into a new block. Bounded: the parser leaves less than a line, and a pipelining peer no more than one
-    /// scratch buffer.
+    /// Copies both parts into a new block. Its size is bounded: the first part is less than a line, or at most one scratch buffer
+    /// of pipelined requests.
     final func joined(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: first.count + second.count, alignment: 1)
         buffer.copyMemory(from: first)

@@ -3,16 +3,17 @@ import LeatLoop
 import LeatNet
 import LeatReactor
 
-/// Long bodies that are collected are received past the scratch buffer, into the array that the caller gets. This saves a copy
-/// of each byte, and a system call for each 64 KiB.
+/// A long body that is collected is received directly into the array that the caller gets, without the scratch buffer. This saves
+/// a copy of each byte, and a system call for each 64 KiB.
 extension HTTPConnection {
-    /// Octets left of a body with a length; 0 if none is being received. Not asked of the parser, which would be copied.
+    /// Octets left of a body with a length; 0 if none is being received. It reads single properties: a call would copy the
+    /// parser.
     var bodyRest: Int { parser.phase == .lengthBody ? parser.remaining : 0 }
 
-    /// Whether so much is left of a body with a length that it should be received where it is to lie.
+    /// Whether enough is left of a body with a length to receive it directly into its array.
     var awaitsLongBody: Bool { bodyRest >= 32768 }
 
-    /// As ``fill(timeout:deadline:)``, but receives the body, of which more is to come, behind what is in `body`.
+    /// As ``fill(timeout:deadline:)``, but receives the rest of a body directly into `body`, behind what is there.
     func fill(_ body: inout [UInt8], timeout: Int64, deadline: LoopInstant) async throws -> Bool {
         try await takeTurn(until: deadline)
         while true {
@@ -23,14 +24,14 @@ extension HTTPConnection {
 }
 
 extension [UInt8] {
-    /// Makes room for a body of so many octets, of which so many are here. What a peer announces is no reason to reserve as much:
-    /// there is room for 32 times what has come, or 64 KiB.
+    /// Makes room for a body of `length` octets, of which `received` are here. A peer may announce more than it ever sends, so
+    /// there is never room for more than 32 times what has come, or 64 KiB.
     mutating func reserveBody(_ length: Int, received: Int) {
         reserveCapacity(Swift.min(length, Swift.max(65536, 32 * received)))
     }
 
-    /// Has `receive` write up to `rest` octets behind the last one, and appends as many as it says; none if it says less than
-    /// zero. Returns what it says.
+    /// Has `receive` write up to `rest` octets behind the last one. Appends as many as `receive` returns, and none if that is
+    /// negative. Returns the same.
     mutating func appendInPlace(upTo rest: Int, _ receive: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
         _ = heapIsPrepared
         if capacity - count < Swift.min(rest, 32768) { reserveBody(count + rest, received: count) }
@@ -38,7 +39,7 @@ extension [UInt8] {
         let size = Swift.min(rest, capacity - count)
         append(addingCapacity: size) { free in
             free.withUnsafeMutableBufferPointer { free, count in
-                // The room can be larger than was asked for.
+                // The array can have more room than was asked for.
                 result = receive(UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(free)[..<size]))
                 count = Swift.max(0, result)
             }

@@ -3,9 +3,9 @@ import LeatLoop
 import LeatNet
 package import LeatReactor
 
-/// Sending: at the end of the turn, or at once once 64 KiB have gathered.
+/// Sending: at the end of the turn, or at once when 64 KiB have gathered.
 extension HTTPConnection {
-    /// Output beyond this is flushed at once, and its producer waits while the peer does not take it.
+    /// When so much output has gathered, it is flushed at once, and its producer waits until the kernel has taken it.
     package static var flushSize: Int { 65536 }
     /// Up to this size a piece of body is copied behind what is buffered; a larger one is sent from where it lies.
     static var copiedSize: Int { 16384 }
@@ -14,7 +14,7 @@ extension HTTPConnection {
     @inline(__always)
     package final func flushLater() { buffers.scheduleFlush(self) }
 
-    /// Takes back what was to be sent at the end of the turn. Returns false if the turn has ended since.
+    /// Takes back the output that was to be sent at the end of the turn. Returns false if the turn has ended since.
     package final func takeBackOutput() -> Bool {
         guard isFlushPending else { return false }
         buffers.cancelFlush(self)
@@ -22,7 +22,7 @@ extension HTTPConnection {
         return true
     }
 
-    /// Whether part of the output has been sent, and the kernel does not take the rest now.
+    /// Whether there is output that the kernel did not take at the last flush.
     package final var isBlocked: Bool { !output.isEmpty && !isFlushPending }
 
     package enum FlushResult {
@@ -42,7 +42,7 @@ extension HTTPConnection {
         return .flushed
     }
 
-    /// What every flush ends in that has sent all.
+    /// Every flush that has sent everything without waiting ends here.
     @inline(__always)
     final func flushed() {
         if awaitsWritable { unblock() }
@@ -57,7 +57,7 @@ extension HTTPConnection {
         return .blocked
     }
 
-    /// The connection is flushed by a task, or not at all any more: not by the event that its socket is writable.
+    /// The event that the socket is writable no longer flushes this connection: a task does, or nobody.
     final func unblock() {
         guard awaitsWritable else { return }
         awaitsWritable = false
@@ -74,13 +74,13 @@ extension HTTPConnection {
 
     // MARK: Waiting until all is sent
 
-    /// Sends the output, waiting while the peer does not take it: until `deadline`, and no longer than `timeout`
+    /// Sends the output, and waits until the kernel has taken all of it: until `deadline`, and no longer than `timeout`
     /// nanoseconds at a time. After an error the connection cannot be written to any more.
     package final func flush(timeout: Int64, deadline: LoopInstant = .distantFuture) async throws {
         buffers.cancelFlush(self)
         if isCutOff { throw NetworkError.closed("write") }
         if case .flushed = tryFlush() { return flushed() }
-        // From here on this task sends, and minds the time.
+        // From here on this task sends, and it counts the time.
         unblock()
         outputIsTakenOver()
         try await sendAll(timeout, deadline, isDone: { output.isEmpty }) {
@@ -90,7 +90,7 @@ extension HTTPConnection {
         }
     }
 
-    /// Flushes, and sends an array without copying it; as ``flush(timeout:deadline:)`` does.
+    /// As ``flush(timeout:deadline:)``, and then sends an array without copying it.
     package final func send(_ bytes: [UInt8], timeout: Int64, deadline: LoopInstant = .distantFuture) async throws {
         try await flush(timeout: timeout, deadline: deadline)
         outputIsTakenOver()
@@ -102,14 +102,14 @@ extension HTTPConnection {
         }
     }
 
-    /// Sends piece by piece until all is done. `trySome` answers as send(2) does.
+    /// Calls `trySome`, which answers as send(2) does, until `isDone` says so. Waits while the kernel takes nothing.
     private final func sendAll(
         _ timeout: Int64,
         _ deadline: LoopInstant,
         isDone: () -> Bool,
         trySome: () -> Int
     ) async throws {
-        // Unless this ends well, nobody knows how much of it was sent, and whatever followed would be out of place.
+        // Unless this ends well, nobody knows how much of it was sent, and nothing may follow it.
         isCutOff = true
         defer { isCutOff = !isDone() }
         while !isDone() {
@@ -128,13 +128,13 @@ extension HTTPConnection {
         }
     }
 
-    /// Thrown by what sends once ``inputStopsSending`` has said so.
+    /// Thrown by whatever is sending when ``inputStopsSending`` says so.
     package struct SendingStopped: Error {}
 
     // MARK: Pieces of a body
 
-    /// Sends a piece of a body: buffered if it is small, at once otherwise. While more than ``flushSize`` is buffered it waits
-    /// until the peer takes it.
+    /// Sends a piece of a body. A small piece is buffered. It waits only if ``flushSize`` is reached. A large piece is sent at
+    /// once, from where it lies, and it waits until the kernel has taken it.
     final func sendPiece(_ bytes: [UInt8], timeout: Int64, deadline: LoopInstant) async throws {
         if sendError != 0 { throw failure(-sendError, "write") }
         if isCutOff || socket.isClosed { throw NetworkError.closed("write") }
@@ -146,7 +146,8 @@ extension HTTPConnection {
         }
     }
 
-    /// Has the output sent at the end of the turn; if there is too much of it, waits until the peer has taken it.
+    /// Has the output sent at the end of the turn. If ``flushSize`` is reached, it sends now, and waits until the kernel has
+    /// taken it.
     final func settleOutput(timeout: Int64, deadline: LoopInstant) async throws {
         if output.count >= Self.flushSize { return try await flush(timeout: timeout, deadline: deadline) }
         if !output.isEmpty { flushLater() }
@@ -161,8 +162,8 @@ extension HTTPConnection {
         socket.finishWriting()
     }
 
-    /// Ends the sending direction once the peer has been told so in terms of TLS: without that farewell it could not tell the
-    /// end from a connection that was cut.
+    /// Ends the sending direction. With TLS it says `close_notify` first, and waits for that if it must: without it, the peer
+    /// could not tell the end from a connection that was cut.
     package final func finishWriting(until deadline: LoopInstant) async throws {
         while let tls, !tls.sendCloseNotify() {
             try await socket.waitWritable(until: deadline, cancellably: true).check("write")

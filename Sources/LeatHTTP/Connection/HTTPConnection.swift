@@ -2,28 +2,28 @@ import Glibc
 package import LeatLoop
 package import LeatNet
 
-/// One HTTP/1.1 connection while a message is under way, seen from either end: bytes in through the parser, bytes out through
-/// one buffer.
+/// One end of an HTTP/1.1 connection while a message is under way. Bytes come in through the parser, and go out through one
+/// buffer.
 ///
 /// Both sides use it. A client's connection has one for its whole life. A server attaches one to a peer when bytes arrive, and
 /// detaches it when all of them are parsed and answered (`ServerExchange`).
 ///
-/// Received bytes are parsed where they landed, in the scratch buffer of the loop. What is left over when another connection
-/// is about to receive (half a header line, the next pipelined request) is copied into a block of this connection's own.
-/// Confined to its loop.
+/// Received bytes are parsed where they have landed, in the scratch buffer of the loop. When another connection is about to
+/// receive, what is not parsed yet (half a header line, the next pipelined request) is copied into a block of this connection's
+/// own. Confined to its loop.
 package class HTTPConnection: BufferedConnection {
     package final let loop: EventLoop
     /// The socket, if it is this connection's own.
     private final var ownedSocket: Socket?
-    /// The socket in use: its own, or for a server's exchange that of the peer to which it is attached. The server keeps that
-    /// peer alive until it has detached the exchange.
+    /// The socket in use. It is the connection's own, or for a server's exchange, the peer to which the exchange is attached. The
+    /// server keeps that peer alive until it has detached the exchange.
     @exclusivity(unchecked) final var socketReference: Unmanaged<Socket>
-    /// What lies between the socket and HTTP, for `https`.
+    /// TLS, which lies between the socket and HTTP; nil without.
     @exclusivity(unchecked) package final var tls: TLSChannel?
     @exclusivity(unchecked) package final var parser: HTTPParser
 
     // Input; see HTTPConnection+Input.
-    /// Received and not yet parsed. Lies in the scratch buffer or in `carry`.
+    /// The bytes that are received and not parsed. They lie in the scratch buffer or in `carry`.
     @exclusivity(unchecked) final var window = UnsafeRawBufferPointer(start: nil, count: 0)
     @exclusivity(unchecked) final var carry: UnsafeMutableRawBufferPointer?
     /// Whether the peer has ended its side.
@@ -34,16 +34,16 @@ package class HTTPConnection: BufferedConnection {
     // Output; see HTTPConnection+Output.
     /// Bytes to be sent. ``flushLater()`` has them sent at the end of the turn, ``flush(timeout:deadline:)`` at once.
     @exclusivity(unchecked) package final var output: OutputBuffer
-    /// Bytes sent, counted as those received are.
+    /// Bytes sent since the connection was made, or attached.
     @exclusivity(unchecked) package final var bytesSent = 0
-    /// Whether sending has failed in the middle of something: nobody knows how much of it arrived.
+    /// Whether sending has failed in the middle of something. Nobody knows how much of it has arrived.
     @exclusivity(unchecked) final var isCutOff = false
     /// Whether the socket flushes this connection when it is writable again.
     @exclusivity(unchecked) final var awaitsWritable = false
     /// The `errno` with which sending failed at the end of a turn; 0 if it did not. The next one to write is told.
     @exclusivity(unchecked) final var sendError = 0
-    /// Asked before each piece of a long body is sent, and whenever something arrives while the sender waits: whether the
-    /// rest need not be sent, because the peer has answered already.
+    /// Says whether the rest need not be sent, because the peer has answered already. It is asked before each piece of a long
+    /// body, and whenever something arrives while the sender waits.
     @exclusivity(unchecked) package final var inputStopsSending: (() throws -> Bool)? {
         didSet { socket.readabilityWakesWriter = inputStopsSending != nil }
     }
@@ -73,7 +73,7 @@ package class HTTPConnection: BufferedConnection {
         @inline(__always) get { socketReference._withUnsafeGuaranteedRef { $0 } }
     }
 
-    /// Keeps the socket alive from now on, whatever becomes of the peer: somebody may still use this connection.
+    /// Keeps the socket alive from now on, even if the server releases the peer: somebody may still use this connection.
     final func retainSocket() { ownedSocket = socket }
 
     // MARK: The end
@@ -84,7 +84,7 @@ package class HTTPConnection: BufferedConnection {
         dropCarry()
     }
 
-    /// Closes so that the peer sees a failure, and not an end.
+    /// Resets the connection, so that the peer sees a failure and not an end.
     package final func abort() {
         socket.discardUnsentOnClose()
         socket.close()
@@ -99,16 +99,16 @@ package class HTTPConnection: BufferedConnection {
 
     // MARK: For subclasses
 
-    /// Everything that was buffered has been sent.
+    /// Called when everything that was buffered has been sent without waiting.
     func outputDidFlush() {}
 
-    /// A task sends from here on, and waits until the kernel has taken everything.
+    /// Called when a task takes the sending over. It waits until the kernel has taken everything, and counts the time.
     func outputIsTakenOver() {}
 
-    /// The kernel took some of the output, or nothing. The rest is flushed when the socket is writable again.
+    /// Called when the kernel took some of the output, or nothing. The rest is flushed when the socket is writable again.
     func outputDidBlock() {}
 
-    /// Sending failed at the end of a turn. The peer may have said why: the reader finds out.
+    /// Called when sending fails outside of a task. The peer may have said why, so the reader is to look.
     func outputDidFail() { socket.expectInput() }
 
     override package final func flushPending() {

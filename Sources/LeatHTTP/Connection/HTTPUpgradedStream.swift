@@ -4,15 +4,15 @@ import LeatReactor
 
 /// A connection after its switch to another protocol (RFC 9110 §7.8): bytes in order, both ways, over TCP or TLS.
 ///
-/// One task may read while another writes; two in the same direction get ``HTTPError`` of kind `.invalidRequest`. What the peer
-/// sent right behind the head of its message is read first. Reading asks the kernel only when the caller asks, and writing
-/// returns when the kernel has taken everything, so neither side can make the other's memory grow.
+/// One task may read while another writes. A second task in the same direction gets ``HTTPError`` of kind `.invalidRequest`. The
+/// first bytes that you read are those that the peer sent right behind the head of its message. A read asks the kernel only when
+/// you ask, and a write returns when the kernel has taken everything. So neither side can make the other's memory grow.
 ///
-/// A read waits as long as the peer is silent: `withTimeout` bounds it. A write has to be over within the server's
-/// `writeTimeout`, or the client's `readTimeout`. Both throw `CancellationError` as soon as their task is cancelled; a
-/// cancelled read loses no byte.
+/// A read waits as long as the peer is silent, unless `withTimeout` bounds it. A write has to be over within the server's
+/// `writeTimeout`, or the client's `readTimeout`. Both throw `CancellationError` as soon as their task is cancelled. A cancelled
+/// read loses no byte.
 ///
-/// Good for the closure that it was handed to, and closed when that returns. Confined to its loop.
+/// You can use it in the closure that it was handed to. When that returns, the connection ends. Confined to its loop.
 public final class HTTPUpgradedStream: @unchecked Sendable {
     private let connection: HTTPConnection
     private let times: ExchangeTimes
@@ -29,8 +29,8 @@ public final class HTTPUpgradedStream: @unchecked Sendable {
         times = ExchangeTimes(began: connection.loop.clock.now, readTimeout: writeTimeout)
     }
 
-    /// Reads what there is, up to `maximum` bytes (64 KiB by default); nil is the end that the peer has announced. Waits while
-    /// there is nothing.
+    /// Reads what there is, up to `maximum` bytes (64 KiB by default). Waits while there is nothing. Nil is the end of the
+    /// stream, as the peer has announced it.
     ///
     /// Throws ``HTTPError`` (`.connection`; over TLS also `.tls`, and `.incomplete` for an end that was not announced) or
     /// `CancellationError`.
@@ -97,13 +97,13 @@ public final class HTTPUpgradedStream: @unchecked Sendable {
         HTTPError(.invalidRequest, "the stream was used after the closure it was handed to had returned")
     }
 
-    /// Ends the stream's life with its closure. Should a task that the closure has left behind still use it, it is closed at
-    /// once.
+    /// Ends the stream's life with its closure. If the closure has left a task behind that reads or writes, the connection is
+    /// closed at once.
     func invalidate() {
         isInvalid = true
         if isBusy { connection.close() }
     }
 
-    /// Whether a task waits in it.
+    /// Whether a task reads or writes.
     var isBusy: Bool { isReading || isWriting }
 }

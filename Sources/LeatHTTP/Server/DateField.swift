@@ -5,7 +5,7 @@ import LeatReactor
 ///
 /// The one place that reads the wall clock: a date is not a deadline.
 final class DateField {
-    /// `Date: ` and 29 characters, with the line's end.
+    /// `Date: `, 29 characters, and the end of the line.
     private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 37, alignment: 8)
     @exclusivity(unchecked) private var validUntil = LoopInstant(nanoseconds: .min)
 
@@ -18,7 +18,7 @@ final class DateField {
         return UnsafeRawBufferPointer(memory)
     }
 
-    /// The same, to keep.
+    /// As ``bytes(now:)``, but a copy that may be kept.
     func line(now: LoopInstant) -> [UInt8] { Array(bytes(now: now)) }
 
     @inline(never)

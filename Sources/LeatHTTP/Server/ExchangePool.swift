@@ -1,12 +1,12 @@
 import LeatNet
 
-/// Exchanges that are not attached to any peer, for those that get something to do. Confined to its loop.
+/// Keeps the exchanges that are attached to no peer. A peer that gets something to do takes one. Confined to its loop.
 final class ExchangePool {
     private unowned(unsafe) let server: HTTPServer
     @exclusivity(unchecked) private var first: Unmanaged<ServerExchange>?
     @exclusivity(unchecked) private var count = 0
 
-    /// So many are kept. Each holds no buffer, and about half a kilobyte.
+    /// The most exchanges that are kept. Each holds about half a kilobyte, and no buffer.
     private static var maximumCount: Int { 256 }
 
     init(_ server: HTTPServer) {
@@ -20,7 +20,7 @@ final class ExchangePool {
         }
     }
 
-    /// The exchange of a peer; a spare one is attached if it has none.
+    /// Returns the exchange of a peer. If the peer has none, it gets a spare one, or a new one.
     @inline(__always)
     func attach(to peer: ServerPeer) -> Unmanaged<ServerExchange> {
         if let exchange = peer.exchange { return exchange }
@@ -41,7 +41,7 @@ final class ExchangePool {
         return made
     }
 
-    /// Takes the exchange of a peer back: nothing is unparsed, and all is sent.
+    /// Takes back the exchange of a peer. Everything has to be parsed and sent.
     @inline(__always)
     func detach(_ exchange: ServerExchange, from peer: ServerPeer) {
         peer.exchange = nil
@@ -52,7 +52,7 @@ final class ExchangePool {
         count &+= 1
     }
 
-    /// Gives up the exchange of a peer whose state is in doubt, or that has ended.
+    /// Gives up the exchange of a peer that has ended. It is not used again.
     func abandon(_ exchange: ServerExchange, of peer: ServerPeer) {
         peer.exchange = nil
         drop(exchange)
@@ -60,7 +60,7 @@ final class ExchangePool {
 
     @inline(never)
     private func drop(_ exchange: ServerExchange) {
-        // A task that the handler has left behind may still use it: its socket must not go before it.
+        // A task that the handler has left behind may still use the exchange, so the exchange keeps its socket alive.
         if exchange.isInUse { exchange.retainSocket() }
         exchange.account()
         exchange.unblock()

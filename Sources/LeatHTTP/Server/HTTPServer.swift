@@ -14,16 +14,17 @@ import LeatReactor
 /// try await server.run()
 /// ```
 ///
-/// Connections are kept alive, pipelined requests are answered in order, and a request that could be taken in two ways is
-/// refused. Answers are sent at the end of the turn of the loop in which they were made; none waits for the handler of another
-/// request. A connection on which nothing happens has no task and no buffer.
+/// Connections are kept alive, and pipelined requests are answered in order. A request that could be taken in two ways is
+/// refused. Answers are sent at the end of the turn of the loop in which they were made. No answer waits for the handler of
+/// another request. A connection on which nothing happens has no task and no buffer.
 ///
 /// Confined to its loop; ``beginGracefulShutdown()`` may be called from any thread.
 public final class HTTPServer: @unchecked Sendable {
-    /// Answers a request. `body` is to be read before it returns; what is left of it then is dropped.
+    /// Answers a request. It reads `body` before it returns; what it leaves is dropped.
     ///
-    /// An ``HTTPStatusError`` that it throws is answered with its status, a request that cannot be decoded with 400, 413 or 415.
-    /// Any other error is answered with 500, never shown to the client, and passed to the configuration's `onError`.
+    /// If it throws an ``HTTPStatusError``, the answer has that status. If it cannot decode the request, the answer is 400, 413
+    /// or 415. Any other error is answered with 500 and passed to the configuration's `onError`; the client learns nothing about
+    /// it.
     public typealias Handler =
         @Sendable (_ request: HTTPRequest, _ body: HTTPBodyReader) async throws -> HTTPServerResponse
 
@@ -46,7 +47,7 @@ public final class HTTPServer: @unchecked Sendable {
     let date = DateField()
     let scanner: RequestScanner
     let ledger = ServerLedger()
-    // The configuration's timeouts in nanoseconds: arithmetic on `Duration` is no work for every request.
+    // The configuration's timeouts in nanoseconds. Arithmetic on `Duration` costs too much for every request.
     let bodyTimeout, writeTimeout: Int64
     let isObserved: Bool
     private(set) var exchanges: ExchangePool!
@@ -58,7 +59,7 @@ public final class HTTPServer: @unchecked Sendable {
     private enum State { case bound, running, ended }
     private var state = State.bound
     @exclusivity(unchecked) private var hasShutdownBegun = false
-    /// Where ``run()`` waits: for a runner that is needed, for the shutdown, for the last connection to end.
+    /// Where ``run()`` waits until a runner is needed, the shutdown begins, or the last connection ends.
     private let spot: ParkingSpot
     private var runnersNeeded = 0
     private var acceptFailure: NetworkError?
@@ -141,13 +142,13 @@ public final class HTTPServer: @unchecked Sendable {
 
     // MARK: Running
 
-    /// Serves until ``beginGracefulShutdown()`` is called, then until the last connection has ended, or until the
-    /// configuration's `shutdownTimeout` has passed: then the connections that are left are closed, and the tasks of their
-    /// handlers are cancelled. Returns how many connections that cut off.
+    /// Serves until ``beginGracefulShutdown()`` is called, and then waits for the last connection to end, but no longer than the
+    /// configuration's `shutdownTimeout`. After that time it closes the connections that are left, and cancels the tasks of their
+    /// handlers. Returns how many connections it cut off.
     ///
-    /// If the task is cancelled, all connections are closed at once and `CancellationError` is thrown. Handlers inherit the
-    /// task-local values of the caller. A server runs once: throws ``HTTPError`` of kind `.invalidRequest` if it runs already, or
-    /// has run. Throws `NetworkError` if the listener fails.
+    /// If the task is cancelled, also while it waits for the last connections, it closes all connections at once and throws
+    /// `CancellationError`. Handlers inherit the task-local values of the caller. A server runs once: throws ``HTTPError`` of
+    /// kind `.invalidRequest` if it runs already, or has run. Throws `NetworkError` if the listener fails.
     @discardableResult
     public func run() async throws -> Int {
         loop.preconditionOnLoop()
@@ -167,11 +168,12 @@ public final class HTTPServer: @unchecked Sendable {
         return cut
     }
 
-    /// Stops accepting. Requests that have arrived are answered, with `Connection: close`; an idle connection is closed unless a
-    /// request comes within the configuration's `shutdownGrace`. Callable from any thread, and more than once.
+    /// Stops accepting. Requests that have arrived are answered, the last of each connection with `Connection: close`. An idle
+    /// connection is closed unless a request comes within the configuration's `shutdownGrace`. Callable from any thread, also
+    /// from an observer, and more than once.
     public func beginGracefulShutdown() {
         loop.execute {
-            // An observer that is called for an event or a timer is in the middle of something.
+            // Outside of a job the caller is an observer, and the server is in the middle of an event or a timer.
             if self.loop.isRunningJobs { self.beginShutdown() } else { self.loop.schedule { self.beginShutdown() } }
         }
     }
@@ -212,7 +214,7 @@ public final class HTTPServer: @unchecked Sendable {
         }
         let cut = peers.closeAll()
         runners.cancelAll()
-        // Handlers that mind being cancelled end before this does. It does not wait for others.
+        // This gives handlers that mind the cancellation time to end. It does not wait for others.
         var turnsLeft = 10
         while runners.count > 0, turnsLeft > 0 {
             turnsLeft -= 1
@@ -262,7 +264,7 @@ public final class HTTPServer: @unchecked Sendable {
         if hasShutdownBegun, peers.count == 0 { spot.wake(.ready) }
     }
 
-    /// What the server has done since it was made, and what it holds now. O(number of idle connections).
+    /// What the server has done since it was made, and what it holds now. O(n) in the number of idle connections.
     public var metrics: HTTPServerMetrics {
         var snapshot = ledger.metrics
         snapshot.connectionsOpen = peers.count

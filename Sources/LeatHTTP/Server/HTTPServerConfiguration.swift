@@ -4,7 +4,7 @@ import LeatReactor
 extension HTTPServer {
     /// How a server behaves. Every limit has a default.
     public struct Configuration: Sendable {
-        /// Connections at once; more wait in the backlog. Default 100,000.
+        /// The most connections that are open at once. More wait in the backlog. Default 100,000.
         public var maximumConnections = 100_000
         /// The longest queue of connections that wait to be accepted. Default 4,096; the kernel has a limit of its own.
         public var backlog = 4_096
@@ -13,14 +13,16 @@ extension HTTPServer {
         /// The certificate with which `https` is served; nil for `http`. Default nil. The handshake has to be over within
         /// ``headTimeout``.
         public var tls: TLSConfiguration?
-        /// From the first byte of a request, or the beginning of a connection, to the end of the head. Default 30 s.
+        /// The longest time for a head, from its first byte to its end. The clock of a connection's first head begins when the
+        /// connection is accepted, and with TLS again when the handshake is over. Default 30 s.
         public var headTimeout = Duration.seconds(30)
         /// How long a connection may lie unused between requests. Default 75 s.
         public var idleTimeout = Duration.seconds(75)
         /// The longest wait for the next bytes of a body, and for all that a handler has left of one. Default 60 s; see also
         /// ``minimumBodyRate``.
         public var bodyTimeout = Duration.seconds(60)
-        /// The longest wait for the client to take more of a response. Default 60 s.
+        /// The longest time in which a client may take nothing of what is sent to it. With each byte that it takes, the time
+        /// begins anew. After it the connection is aborted. Default 60 s.
         public var writeTimeout = Duration.seconds(60)
         /// The largest request body, in bytes; a larger one is answered with 413. Default 64 MiB.
         public var maximumRequestBody = 64 << 20
@@ -33,8 +35,9 @@ extension HTTPServer {
         public var shutdownTimeout = Duration.seconds(30)
         /// How long an idle connection is kept open in a graceful shutdown, for a request that is on its way. Default 1 s.
         public var shutdownGrace = Duration.seconds(1)
-        /// Called with each error that is the server's fault: one that a handler has thrown and that was answered with 500, a
-        /// response that cannot be sent, or a stream that failed. By default it prints a line on standard error.
+        /// Called with each error that is the server's fault: a handler has thrown one that is answered with 500, a response
+        /// cannot be sent as it is, or the closure of a stream or of an upgraded connection has thrown an error of its own. By
+        /// default it prints a line on standard error.
         ///
         /// It is called on the loop, and should not hold it up.
         public var onError: @Sendable (_ error: any Error, _ request: HTTPRequest) -> Void =

@@ -21,11 +21,11 @@ public struct HTTPServerContext: Sendable {
     /// Where the client is, or the last proxy before the server.
     public var remoteAddress: SocketAddress { peer.address }
 
-    /// The address by which the client has reached the server (getsockname(2), a system call); once the connection is closed,
-    /// the one at which the server listens.
+    /// The address by which the client has reached the server. Costs a system call, getsockname(2). Once the connection is
+    /// closed, it is the address at which the server listens.
     public var localAddress: SocketAddress { (peer.isClosed ? nil : peer.localAddress) ?? server.localAddress }
 
-    /// What was agreed on by TLS, and the client's certificate if it has shown one; nil without TLS, and once the connection is
+    /// What TLS has agreed on, and the client's certificate if it has shown one. Nil without TLS, and once the connection is
     /// closed.
     public var tls: TLSPeer? { peer.tls?.peer }
 }

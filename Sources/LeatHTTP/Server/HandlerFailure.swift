@@ -1,13 +1,13 @@
 /// What a server answers with when its handler has thrown an error.
 package struct HandlerFailure: Sendable {
     package let response: HTTPServerResponse
-    /// Whether the server is to blame, and somebody has to be told: the client only learns that it was 500.
+    /// Whether the server is to blame. Then `onError` is told, since the client learns nothing but the 500.
     package let isServerFault: Bool
 
     /// - Parameters:
     ///   - error: What the handler threw.
-    ///   - requestBodyFailed: Whether reading the body of this request has failed. An error of a body that passed through an
-    ///     ``HTTPClient`` on its way, as it does in a handler that sends the body on, is told from one of the client's own by this.
+    ///   - requestBodyFailed: Whether reading the body of this request has failed. A handler may send the body on by an
+    ///     ``HTTPClient``, which throws the error of the body. This tells such an error from one of the ``HTTPClient``'s own.
     package init(_ error: any Error, requestBodyFailed: Bool = false) {
         if let error = error as? HTTPStatusError, (200...999).contains(error.status.code) {
             response = HTTPServerResponse(
@@ -23,7 +23,7 @@ package struct HandlerFailure: Sendable {
         isServerFault = status == nil
     }
 
-    /// The status for an error that the client has caused by what it sent; nil if it has not.
+    /// The status for an error that the client has caused by what it sent; nil for any other error.
     private static func clientFault(_ error: any Error, _ requestBodyFailed: Bool) -> HTTPResponse.Status? {
         switch error {
         case let error as HTTPContentError:

@@ -1,21 +1,21 @@
 import LeatLoop
 import LeatReactor
 
-/// Peers of a server that wait for the same thing, the longest waiting first, and the one timer for all of them.
+/// Peers of a server that wait for the same thing, the longest waiting first. They share one timer.
 ///
-/// All of them wait equally long, so the order in which they come is the order in which their deadlines pass: entering and
-/// leaving are a few stores, and the timer heap hears of it only when the list begins to be used. Confined to its loop.
+/// All of them wait equally long, so they enter the list in the order of their deadlines. To enter and to leave is a few stores.
+/// The timer heap hears of it only when the list begins to be used, and when the timer fires. Confined to its loop.
 final class PeerList: LoopTimer {
     private let reactor: Reactor
     /// How long a peer may stay, in nanoseconds.
     private(set) var timeout: Int64
-    /// Called with each peer whose time is over; takes it out, to close it or to put it into another list.
+    /// Called with each peer whose time is over. It has to take the peer out: to close it, or to put it into another list.
     var expire: (ServerPeer) -> Void = { _ in }
     @exclusivity(unchecked) private(set) var first: Unmanaged<ServerPeer>?
     @exclusivity(unchecked) private var last: Unmanaged<ServerPeer>?
     @exclusivity(unchecked) private(set) var count = 0
 
-    /// - Parameter timeout: In nanoseconds; the maximum for no limit.
+    /// - Parameter timeout: In nanoseconds. The maximum stands for no limit.
     init(timeout: Int64, reactor: Reactor) {
         self.timeout = timeout
         self.reactor = reactor
@@ -46,7 +46,7 @@ final class PeerList: LoopTimer {
         count &-= 1
     }
 
-    /// The peers, the longest waiting first. `body` may take the peer out that it is called with.
+    /// Calls `body` with each peer, the longest waiting first. `body` may take that peer out.
     func forEach(_ body: (ServerPeer) -> Void) {
         var following = first
         while let reference = following {
@@ -56,7 +56,7 @@ final class PeerList: LoopTimer {
         }
     }
 
-    /// Gives all peers, those of later as well, so much time from now on.
+    /// Gives the peers in the list `timeout` nanoseconds from now on, and those that enter it later as much.
     func setTimeout(_ timeout: Int64, at now: LoopInstant) {
         self.timeout = timeout
         forEach { $0.deadline = now.advanced(nanoseconds: timeout) }

@@ -21,7 +21,7 @@ struct RequestFacts {
         offersUpgrade = head.offersUpgrade
     }
 
-    /// Of a head that a ``RequestScanner`` has read.
+    /// Takes the facts from a head that a ``RequestScanner`` has read.
     @inline(__always)
     init(_ scanner: RequestScanner) {
         if scanner.contentLength > 0 { framing = .length(scanner.contentLength) }

@@ -5,9 +5,8 @@ import LeatReactor
 
 /// Accepts a server's connections when the listener becomes readable, without a task.
 ///
-/// It pauses while the server has as many connections as it may, and for a moment when the process or the machine has no
-/// descriptor or no memory left. Then the connection that has been idle longest makes room, if there is one. Confined to its
-/// loop.
+/// It pauses while the server has as many connections as it may. It pauses for a moment when the process or the machine has no
+/// descriptor or no memory left, and no connection has been idle for long enough to be closed in its place. Confined to its loop.
 final class ServerAcceptor: @unchecked Sendable {
     private unowned(unsafe) let server: HTTPServer
     private let listener: TCPListener
@@ -19,7 +18,7 @@ final class ServerAcceptor: @unchecked Sendable {
     private var accepted = 0
     private var resumption: ScheduledWork?
 
-    /// So many are accepted before others have their turn.
+    /// How many connections are accepted before others have their turn.
     private static var batch: Int { 64 }
     private static var pause: Duration { .milliseconds(50) }
 
@@ -38,7 +37,7 @@ final class ServerAcceptor: @unchecked Sendable {
         acceptSome()
     }
 
-    /// Takes what is in the backlog, and stops listening.
+    /// Accepts what is in the backlog, and stops listening.
     func close() {
         listener.expectConnection()
         while isOpen, !isFull, acceptNext() {}
@@ -103,13 +102,13 @@ final class ServerAcceptor: @unchecked Sendable {
             server.connectionBegins(peer)
             return true
         } catch {
-            // It could not be watched (the limit of epoll watches, no memory), or OpenSSL has no memory. It is closed.
+            // epoll cannot watch it (its limit of watches, no memory), or OpenSSL has no memory. It is closed already.
             server.connectionWasRefused()
             return makeRoom()
         }
     }
 
-    /// Returns whether it is worth trying again at once.
+    /// Closes an idle connection, or pauses. Returns whether it is worth trying again at once.
     private func makeRoom() -> Bool {
         if server.peers.closeLongestIdle() { return true }
         resume(after: Self.pause)

@@ -2,10 +2,10 @@ import LeatLoop
 import LeatNet
 import LeatReactor
 
-/// Answers that need no waiting: nearly all.
+/// Answers that need no waiting. Nearly all are of this kind.
 extension ServerExchange {
-    /// Buffers the answer to the request, if all of the request has been received and all of the answer is there. Otherwise it
-    /// does nothing and returns false.
+    /// Buffers the answer to the request, if the whole request has been received and the whole answer is there. Otherwise it does
+    /// nothing and returns false.
     @inline(__always)
     func answer(
         _ request: borrowing HTTPRequest,
@@ -21,8 +21,8 @@ extension ServerExchange {
         return answerExactly(copy request, copy response, body)
     }
 
-    /// Whether this answer is the last of its connection because the server is ending. Requests that have arrived behind it are
-    /// answered as well.
+    /// Whether this answer is the last of its connection because the server is ending. It is not if more requests have arrived
+    /// behind it: those are answered first.
     @inline(__always)
     var isLast: Bool {
         serverReference._withUnsafeGuaranteedRef { $0.isShuttingDown } && window.isEmpty
@@ -30,7 +30,7 @@ extension ServerExchange {
 
     // MARK: The short way
 
-    /// Writes a response with nothing unusual about it. Returns false, and writes nothing, if there is.
+    /// Writes a response if nothing about it is unusual. Otherwise it writes nothing and returns false.
     @inline(__always)
     private func writePlain(_ response: borrowing HTTPServerResponse) -> Bool {
         let traits = response.headerFields.traits
@@ -76,7 +76,7 @@ extension ServerExchange {
         return true
     }
 
-    /// The longest usual phrase is shorter than what the room allows for.
+    /// Writes a status line. The longest usual phrase fits into the room that was reserved.
     @inline(never)
     private static func writeStatus(_ code: Int, _ writer: inout ByteWriter) {
         writer.write("HTTP/1.1 ")
@@ -132,8 +132,8 @@ extension ServerExchange {
         return facts.isHTTP11 ? .chunked : .untilClose
     }
 
-    /// Buffers the head of a response. If it cannot be sent as it is, `onError` is told, a 500 is buffered in its place, and the
-    /// answer is false.
+    /// Buffers the head of a response, and returns true. If the head cannot be sent as it is, it tells `onError`, buffers a 500
+    /// in its place, and returns false.
     func appendHead(
         _ response: HTTPServerResponse,
         to request: HTTPRequest,
@@ -152,6 +152,7 @@ extension ServerExchange {
 
     /// Buffers an answer of Leat's own, without a body.
     func appendEmpty(_ status: HTTPResponse.Status, headerFields: HTTPFields = HTTPFields(), keepsAlive: Bool) {
+        substitute = status
         let response = HTTPServerResponse(status: status, headerFields: headerFields)
         guard (try? tryAppendHead(response, .length(0), keepsAlive: keepsAlive)) != nil else {
             preconditionFailure("an answer of Leat's own can be sent")

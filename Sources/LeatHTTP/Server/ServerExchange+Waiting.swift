@@ -3,13 +3,13 @@ import LeatLoop
 import LeatNet
 import LeatReactor
 
-/// Answers that take waiting: streams, large bodies, requests that have not been received to their end, upgrades.
+/// Answers that may have to wait: streams, large bodies, upgrades, and answers to requests of which a part is still to come.
 extension ServerExchange {
-    /// A rest of a request body up to this size is dropped, so that the connection can go on.
+    /// If a handler leaves no more than this of a request body, the rest is dropped, and the connection goes on.
     private static var discardLimit: Int { 262_144 }
 
-    /// Sends the answer to a request. Afterwards the connection can go on, or ``endsAfterFlush`` is set. Returns whether the
-    /// answer was sent as a whole.
+    /// Sends the answer to a request. Sets ``endsAfterFlush`` if the connection cannot go on afterwards. Returns whether the
+    /// whole answer was handed over.
     @inline(never)
     func answerWaiting(_ request: HTTPRequest, _ response: HTTPServerResponse, _ body: HTTPBodyReader) async -> Bool {
         server.peers.becomeActive(peer)
@@ -33,7 +33,7 @@ extension ServerExchange {
         end(.failed(error))
         guard !peer.isClosed else { return }
         if isCutOff || sendError != 0 || framing(of: response) == .untilClose {
-            // Of a body that ends with its connection, nothing else would say that this is not its end.
+            // Such a body ends with its connection. Only a reset tells the client that this is not its end.
             output.removeAll()
             sendError = Int(EPIPE)
             socket.discardUnsentOnClose()
@@ -42,7 +42,7 @@ extension ServerExchange {
         }
     }
 
-    /// Whether it is the connection that failed, or the task was cancelled, and not the handler.
+    /// Whether the connection has failed, or the task was cancelled. Otherwise the error is the handler's own.
     private func isOfConnection(_ error: any Error) -> Bool {
         if error is CancellationError { return true }
         guard let error = error as? HTTPError, !error.isUpstream else { return false }
@@ -50,7 +50,7 @@ extension ServerExchange {
         return kind == .connection || kind == .timeout || kind == .incomplete || kind == .tls
     }
 
-    /// Sends a response, and gets what is left of the request out of the way. Returns whether the connection can go on.
+    /// Sends a response, and drops what is left of the request. Returns whether the connection can go on.
     private func send(
         _ response: HTTPServerResponse,
         to request: HTTPRequest,
@@ -65,8 +65,8 @@ extension ServerExchange {
         return try await write(response, to: request, keepsAlive: mayGoOn)
     }
 
-    /// Sends the response to a request whose body is still to come, and then gets that out of the way of the next request. The
-    /// client may not send on before it has the response, or not read the response before it has sent all.
+    /// Sends the response to a request whose body is still to come, and drops that body. It does both at once: one client sends
+    /// on only when it has the response, and another reads the response only when it has sent everything.
     private func sendEarly(
         _ response: HTTPServerResponse,
         to request: HTTPRequest,
@@ -81,7 +81,7 @@ extension ServerExchange {
         }
         body.invalidate()
         if keepsAlive {
-            // It never does stop the sending, but takes the rest in while the response goes out.
+            // It never stops the sending. It is called while the response goes out, and drops what has come.
             inputStopsSending = { [unowned self] in
                 _ = try? discardArrived(until: limit)
                 return false
@@ -145,15 +145,15 @@ extension ServerExchange {
             try await produce(writer)
             try writer.finish()
         } catch {
-            // What its writer has told it is the client's doing, or the end of the server.
+            // An error that its writer has thrown is the client's doing. A cancellation is the end of the server.
             if !writer.hasFailed, !(error is CancellationError) { server.requestFailed(self, request, error) }
             throw error
         }
     }
 
-    /// Switches to the protocol of the response, and returns false when that has ended. An upgrade that cannot be is answered
-    /// instead, with 426 if the client did not ask for it (RFC 9110 §15.5.22), and with 503 if the server is ending. The other
-    /// 1xx are no answer.
+    /// Switches to the protocol of the response, and returns false when that has ended. If the client did not ask for the
+    /// protocol, the answer is 426 instead (RFC 9110 §15.5.22), and if the server is ending, 503. A response with another 1xx
+    /// status cannot be sent: the answer is 500.
     private func switchProtocols(
         _ response: HTTPServerResponse,
         _ request: HTTPRequest,
@@ -176,7 +176,7 @@ extension ServerExchange {
             return answer(.upgradeRequired, fields, keepsAlive: keepsAlive)
         }
         if server.isShuttingDown { return answer(.serviceUnavailable, keepsAlive: false) }
-        // A request body that is still to come could not be told from the new protocol.
+        // Nobody could tell a request body that is still to come from the new protocol.
         guard parser.phase == .startLine else { return answer(.internalServerError, keepsAlive: false) }
         do throws(HTTPEncodingError) {
             try HTTPEncoder.appendResponseHead(
@@ -189,6 +189,7 @@ extension ServerExchange {
             return answer(.internalServerError, keepsAlive: keepsAlive)
         }
         try await flush(timeout: server.writeTimeout)
+        server.responseHeadWasSent(self, response.status)
         end(.upgradeEnded)
         let stream = HTTPUpgradedStream(self, writeTimeout: server.writeTimeout)
         defer {

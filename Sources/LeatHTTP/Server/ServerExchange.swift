@@ -3,33 +3,33 @@ import LeatLoop
 import LeatNet
 import LeatReactor
 
-/// What a server's connection needs while something goes on in it: the parser, bytes that are not parsed, bytes that are not
-/// sent, and the request that is being answered.
+/// What a server's connection needs while something goes on in it: the parser, the bytes that are not parsed, the bytes that are
+/// not sent, and the request that is being answered.
 ///
-/// Attached to a peer when bytes arrive, and detached when all of them are parsed and all answers are sent. What needs no
-/// waiting is done here, in plain functions; see `ServerExchange+Answering` and, for the rest, `ServerExchange+Waiting`.
+/// It is attached to a peer when bytes arrive, and detached when all of them are parsed and all answers are sent. Everything that
+/// needs no waiting is done in plain functions, here and in `ServerExchange+Answering`. `ServerExchange+Waiting` has the rest.
 final class ServerExchange: HTTPConnection {
     @exclusivity(unchecked) private(set) var peerReference: Unmanaged<ServerPeer>
-    /// Outlives its exchanges.
+    /// Unowned: the server outlives its exchanges.
     let serverReference: Unmanaged<HTTPServer>
     private let peers: Unmanaged<ServerPeers>
-    /// The next one that is not attached.
+    /// The next exchange in the pool.
     @exclusivity(unchecked) var nextSpare: Unmanaged<ServerExchange>?
-    /// What the head of the request said that is being answered, or was answered last.
+    /// What the head of the current request has said, or of the last one.
     @exclusivity(unchecked) var facts = RequestFacts()
     /// The request whose head the parser has read; nil if a scanner has.
     @exclusivity(unchecked) private var parsedRequest: HTTPRequest?
     /// Whether the connection ends when its output is flushed.
     @exclusivity(unchecked) var endsAfterFlush = false
-    /// Whether requests that have arrived wait until the client takes the answers to those before.
+    /// Whether requests have arrived that wait until the client takes the earlier answers.
     @exclusivity(unchecked) var waitsForFlush = false
-    /// Whether a request was taken since the clock of a head was started.
+    /// Whether a request was taken since the clock of a head began.
     @exclusivity(unchecked) var hasServed = false
     /// Whether a task may have waited for this peer.
     @exclusivity(unchecked) var mayHaveWaited = false
-    /// What was sent when the kernel last took no more.
+    /// The value of ``bytesSent`` when the kernel last took no more.
     @exclusivity(unchecked) private var sentWhenBlocked = -1
-    /// Whether a task that a handler has left behind may still use this exchange: it can serve nobody else.
+    /// Whether a task that a handler has left behind may still use this exchange. Then it serves nobody else.
     @exclusivity(unchecked) var isInUse = false
     /// Why the connection ends.
     @exclusivity(unchecked) var closeReason = HTTPServerEvent.CloseReason.completed
@@ -38,6 +38,8 @@ final class ServerExchange: HTTPConnection {
     @exclusivity(unchecked) var requestNumber = 0
     @exclusivity(unchecked) var sentBefore = 0
     @exclusivity(unchecked) var reportsHead = false
+    /// The status that was sent in place of the handler's; for observers.
+    @exclusivity(unchecked) var substitute: HTTPResponse.Status?
     let date: DateField
     private let ledger: ServerLedger
     private let maximumRequestBody: Int
@@ -68,6 +70,7 @@ final class ServerExchange: HTTPConnection {
         assert(output.isEmpty && isBetweenMessages && !endsAfterFlush)
         account()
         sentWhenBlocked = -1
+        hasServed = false
         if tls != nil { tls = nil }
         if mayHaveWaited {
             mayHaveWaited = false
@@ -77,11 +80,12 @@ final class ServerExchange: HTTPConnection {
         parser.reset()
     }
 
-    /// Whether nothing of another request has been received. An empty line, which may stand before one, is a beginning.
+    /// Whether nothing of another request has been received. An empty line may stand before a request, and counts as its
+    /// beginning.
     @inline(__always)
     var isBetweenRequests: Bool { isBetweenMessages && !parser.flags.contains(.skippedEmptyLine) }
 
-    /// Adds what was received and sent to what the server counts.
+    /// Adds the bytes that were received and sent to the server's counts.
     @inline(__always)
     func account() {
         ledger.add(received: bytesReceived, sent: bytesSent)
@@ -99,20 +103,20 @@ final class ServerExchange: HTTPConnection {
 
     override func outputIsTakenOver() { server.peers.becomeActive(peer) }
 
-    /// The client has the write timeout for the next bytes: its clock begins anew when it has taken some.
+    /// The client has the write timeout to take more. The clock begins anew only if bytes were sent since it began.
     override func outputDidBlock() {
         if sentWhenBlocked != bytesSent { server.peers.outputDidBlock(peer) }
         sentWhenBlocked = bytesSent
     }
 
-    /// The client is gone. A handler that works on it finds out when it next writes.
+    /// The client is gone. A handler that is answering it finds out when it next writes.
     override func outputDidFail() {
         output.removeAll()
         end(.failed(failure(-sendError, "write")))
         if !peer.isBusy, !peer.isQueued, !peer.isClosed { server.peers.rest(peer, self, at: loop.now) }
     }
 
-    /// The connection is to end when what is buffered is sent.
+    /// Has the connection end when everything that is buffered is sent. The first reason is the one that counts.
     func end(_ reason: HTTPServerEvent.CloseReason) {
         if !endsAfterFlush { closeReason = reason }
         endsAfterFlush = true
@@ -121,9 +125,9 @@ final class ServerExchange: HTTPConnection {
     // MARK: Input
 
     enum Advance {
-        /// A request, whose head the scanner or the parser has.
+        /// A request. The scanner or the parser has its head.
         case request
-        /// Nothing, until more arrives or more is sent.
+        /// No request, until more arrives or more is sent.
         case nothing
     }
 
@@ -165,7 +169,7 @@ final class ServerExchange: HTTPConnection {
         parser.skipHead(bodyLength: scanner.contentLength)
     }
 
-    /// Refuses a body that is announced to be too large.
+    /// Refuses the request if its announced body is too large. Returns whether it was accepted.
     private func acceptsBody() -> Bool {
         guard case .length(let length) = facts.framing, length > maximumRequestBody else { return true }
         parsedRequest = nil
@@ -173,7 +177,7 @@ final class ServerExchange: HTTPConnection {
         return false
     }
 
-    /// Hands the request out that the parser has read.
+    /// Hands out the request that the parser has read; nil if the scanner has read it.
     @inline(__always)
     func takeParsedRequest() -> HTTPRequest? {
         if parsedRequest == nil { return nil }
@@ -193,7 +197,7 @@ final class ServerExchange: HTTPConnection {
         )
     }
 
-    /// Parses on exactly. Returns nil if more bytes are needed, false if what came is refused.
+    /// Has the exact parser read the head. Returns nil if more bytes are needed, and false if what came is refused.
     @inline(never)
     private func parseHead() -> Bool? {
         do throws(HTTPParseError) {
@@ -242,7 +246,7 @@ final class ServerExchange: HTTPConnection {
         return false
     }
 
-    /// Answers what is not a request, and ends the connection.
+    /// Answers something that is not a request, and ends the connection.
     func refuse(_ status: HTTPResponse.Status) {
         server.requestWasRefused(self, status)
         discardUnparsed()

@@ -2,29 +2,30 @@ import LeatLoop
 import LeatNet
 import LeatReactor
 
-/// One connection of a server, and all that an idle one costs: a descriptor, what epoll said about it, a deadline and links.
+/// One connection of a server. An idle connection is nothing else: a descriptor, what epoll last said about it, a deadline,
+/// links.
 ///
-/// It has no task, no parser and no buffer. While there are bytes to parse or to send a ``ServerExchange`` is attached to it.
-/// The server owns it until it is closed and nobody works on it any more; see ``ServerPeers``.
+/// It has no task, no parser and no buffer. While there are bytes to parse or to send, a ``ServerExchange`` is attached to it.
+/// The server owns it until it is closed and no runner works on it any more; see ``ServerPeers``.
 final class ServerPeer: Socket, @unchecked Sendable {
     enum Phase: UInt8 {
-        /// TLS is being agreed on.
+        /// The TLS handshake is going on.
         case handshaking
         case open
-        /// The last response is sent; what the client still sends is dropped, so that closing does not reset the connection.
+        /// The last response is sent. What the client still sends is dropped, so that closing does not reset the connection.
         case lingering
     }
 
     private let runners: Unmanaged<ServerRunners>
     /// Where the client is.
     let address: SocketAddress
-    /// Refers back to this peer, until the end.
+    /// It refers back to this peer, so it is let go when the peer is released.
     @exclusivity(unchecked) var tls: TLSChannel?
     /// Tells the connections of a server apart.
     let number: Int
     @exclusivity(unchecked) var exchange: Unmanaged<ServerExchange>?
 
-    /// The next one that waits for a runner.
+    /// The next peer in the queue for a runner.
     @exclusivity(unchecked) var nextReady: Unmanaged<ServerPeer>?
     // For the list that it is in.
     @exclusivity(unchecked) var list: Unmanaged<PeerList>?
@@ -39,7 +40,7 @@ final class ServerPeer: Socket, @unchecked Sendable {
     /// Whether a runner works on it.
     @exclusivity(unchecked) var isBusy = false
 
-    /// Takes the descriptor over and registers it; it is closed if that fails, or if OpenSSL has no memory for it.
+    /// Takes the descriptor over and registers it. If that fails, or if OpenSSL has no memory for it, the descriptor is closed.
     init(
         descriptor: Int32,
         address: SocketAddress,
@@ -64,7 +65,7 @@ final class ServerPeer: Socket, @unchecked Sendable {
 
     override func becameReady(_ readiness: Readiness) {
         super.becameReady(readiness)
-        guard !isBusy, !isQueued, readiness.contains(.readable) || phase == .handshaking else { return }
+        guard !isBusy, !isQueued, readiness.contains(.readable) || phase == .handshaking || mayReceive else { return }
         runners._withUnsafeGuaranteedRef { $0.enqueue(self) }
     }
 }

@@ -3,7 +3,7 @@ import LeatLoop
 import LeatNet
 import LeatReactor
 
-/// All connections of a server: who waits for what, since when, and what becomes of it then.
+/// All connections of a server: what each waits for, since when, and what happens when its time is over.
 ///
 /// ```
 ///                  ┌────────── request ──────────┐
@@ -18,33 +18,34 @@ import LeatReactor
 ///                     lingering ─► close
 /// ```
 ///
-/// Each open peer is in one of the lists. A peer that a runner works on may stay in the list in which it was: only when
-/// that expires it moves to the active ones, so a request that is answered at once moves its peer once, not twice.
+/// Each open peer is in one of the lists. While a runner works on a peer, the peer stays in the list in which it was. It moves to
+/// the active ones when its answer has to wait, or when its time is over meanwhile. So a request that is answered at once moves
+/// its peer once, not twice.
 final class ServerPeers {
     private unowned(unsafe) let server: HTTPServer
     private let loop: EventLoop
     private let buffers: IOBuffers
     private let exchanges: ExchangePool
-    /// Those with a request under way; no deadline.
+    /// Peers with a request under way that may take long. They have no deadline.
     private let active: PeerList
-    /// Those whose next head is not complete, or whose first has not begun, or whose TLS handshake is going on.
+    /// Peers whose head is not complete, new peers, and peers whose TLS handshake is going on.
     private let head: PeerList
-    /// Those with nothing received and nothing to send.
+    /// Peers with nothing received and nothing to send.
     private let idle: PeerList
-    /// Those whose client does not take what was sent.
+    /// Peers whose client does not take the output.
     private let blocked: PeerList
-    /// Those that are about to be closed.
+    /// Peers that are about to be closed.
     private let lingering: PeerList
     @exclusivity(unchecked) private(set) var count = 0
 
-    /// So long a connection waits, after its last response, for the client to end it.
+    /// How long a connection waits for the client to end it, after its last response.
     private static var lingerTime: Int64 { 1_000_000_000 }
-    /// So much is dropped of what arrives in that time.
+    /// How many bytes are dropped of what arrives in that time.
     private static var lingerLimit: Int { 4 << 20 }
-    /// So many reads are dropped before others have their turn.
+    /// How many reads are dropped before others have their turn.
     private static var dropsInARow: Int { 16 }
 
-    /// A connection that has been idle for so long is taken for unused.
+    /// After so many nanoseconds an idle connection is taken for unused.
     private static var unusedTime: Int64 { 100_000_000 }
 
     init(_ server: HTTPServer, _ exchanges: ExchangePool) {
@@ -71,7 +72,7 @@ final class ServerPeers {
         for list in [active, head, idle, blocked, lingering] { list.disarm() }
     }
 
-    /// Idle connections. O(n): a peer with a request under way may still be in the list.
+    /// The number of idle connections. O(n): the list can have peers with a request under way, which are left out.
     var idleCount: Int {
         var count = 0
         idle.forEach { if !$0.isBusy, !$0.isQueued { count += 1 } }
@@ -80,7 +81,7 @@ final class ServerPeers {
 
     // MARK: The beginning
 
-    /// Takes a new peer over.
+    /// Takes over a new peer.
     func add(_ peer: ServerPeer) {
         _ = Unmanaged.passRetained(peer)
         count += 1
@@ -89,7 +90,7 @@ final class ServerPeers {
 
     // MARK: Between requests
 
-    /// A runner lets go of a peer: no handler works on it, and all that has arrived is parsed.
+    /// Called when a runner lets go of a peer. No handler works on the peer, and everything that has arrived is parsed.
     @inline(__always)
     func settle(_ peer: ServerPeer, _ exchange: ServerExchange) {
         peer.isBusy = false
@@ -98,7 +99,7 @@ final class ServerPeers {
         if !exchange.isFlushPending { rest(peer, exchange, at: loop.clock.now) }
     }
 
-    /// Puts a peer, which nobody works on and whose output is not about to be flushed, where it belongs.
+    /// Puts a peer where it belongs. No runner works on the peer, and its output is not about to be flushed.
     @inline(__always)
     func rest(_ peer: ServerPeer, _ exchange: ServerExchange, at now: LoopInstant) {
         if exchange.isBlocked {
@@ -120,7 +121,7 @@ final class ServerPeers {
         }
     }
 
-    /// Everything that was to be sent is sent.
+    /// Called when everything that was buffered is sent.
     @inline(__always)
     func outputDidFlush(_ peer: ServerPeer, _ exchange: ServerExchange) {
         if peer.isClosed { return }
@@ -131,17 +132,17 @@ final class ServerPeers {
         }
     }
 
-    /// The client does not take everything now.
+    /// Called when the client does not take everything now. Its time begins.
     func outputDidBlock(_ peer: ServerPeer) {
         if !peer.isClosed { move(peer, to: blocked, at: loop.clock.now) }
     }
 
-    /// A request is under way whose handler, or whose client, may take long.
+    /// Called when a request may take long, because of its handler or its client.
     func becomeActive(_ peer: ServerPeer) {
         if !peer.isClosed, !isIn(active, peer) { move(peer, to: active, at: loop.clock.now) }
     }
 
-    /// TLS is agreed on: the first head has its full time.
+    /// Called at the end of the TLS handshake. The first head has its full time from then on.
     func handshakeDidEnd(_ peer: ServerPeer) {
         peer.phase = .open
         move(peer, to: head, at: loop.clock.now)
@@ -160,7 +161,7 @@ final class ServerPeers {
 
     // MARK: Deadlines
 
-    /// A peer whose time is over is left alone while a runner works on it, or is about to.
+    /// Ends a peer whose time is over, unless a runner works on it or is about to.
     private func unlessBusy(_ peer: ServerPeer, _ end: (ServerPeer) -> Void) {
         if peer.isBusy || peer.isQueued { move(peer, to: active, at: loop.clock.now) } else { end(peer) }
     }
@@ -175,8 +176,8 @@ final class ServerPeers {
 
     // MARK: The end
 
-    /// Ends the sending side, so that the client reads the last response to its end, and closes when the client has ended its
-    /// own: closing with unread bytes in the buffer would reset the connection, and the response with it (RFC 9112 §9.6).
+    /// Ends the sending direction, and closes when the client has ended its own. To close with unread bytes in the kernel's
+    /// buffer would reset the connection, and the client could lose the last response (RFC 9112 §9.6).
     private func linger(_ peer: ServerPeer, _ exchange: ServerExchange) {
         let (sawEnd, isDoubtful) = (exchange.sawEnd, exchange.sendError != 0)
         exchange.discardUnparsed()
@@ -202,7 +203,7 @@ final class ServerPeers {
 
     /// Closes a peer, whatever goes on in it. A handler that works on it finds out when it next uses it.
     func close(_ peer: ServerPeer, _ reason: HTTPServerEvent.CloseReason) {
-        // The socket may be closed already, by a stream that a handler has left behind; the peer is in a list until it ends here.
+        // An upgraded stream can close the socket without the server. The peer stays in its list until it ends here.
         guard let list = peer.list else { return releaseIfUnused(peer) }
         list._withUnsafeGuaranteedRef { $0.remove(peer) }
         count -= 1
@@ -216,13 +217,13 @@ final class ServerPeers {
         releaseIfUnused(peer)
     }
 
-    /// As ``close(_:_:)``, but so that the client sees a failure.
+    /// As ``close(_:_:)``, but resets the connection, so that the client sees a failure.
     func abort(_ peer: ServerPeer, _ reason: HTTPServerEvent.CloseReason) {
         if !peer.isClosed { peer.discardUnsentOnClose() }
         close(peer, reason)
     }
 
-    /// Gives up a peer that is closed, once nobody works on it.
+    /// Releases a peer if it is closed and no runner works on it, or is about to.
     func releaseIfUnused(_ peer: ServerPeer) {
         guard peer.isClosed, !peer.isBusy, !peer.isQueued else { return }
         precondition(peer.list == nil, "a peer is released that is in a list")
@@ -231,8 +232,8 @@ final class ServerPeers {
         Unmanaged.passUnretained(peer).release()
     }
 
-    /// Closes the connection that has been idle longest. Returns false if none has been idle for a moment: a request may be on its
-    /// way on one that has just been used.
+    /// Closes the connection that has been idle longest, unless it has just been used: a request may be on its way on that one.
+    /// Returns whether one was closed.
     func closeLongestIdle() -> Bool {
         let used = loop.clock.now.advanced(nanoseconds: idle.timeout &- Self.unusedTime)
         var found: ServerPeer?
@@ -247,7 +248,7 @@ final class ServerPeers {
         return true
     }
 
-    /// The server is ending: what is idle is given a little time for a request that is on its way.
+    /// Called when the shutdown begins. Idle peers get `grace` nanoseconds for a request that is on its way.
     func beginShutdown(grace: Int64) {
         idle.setTimeout(grace, at: loop.clock.now)
         // A connection that has not begun its first head is as good as idle.
@@ -258,7 +259,7 @@ final class ServerPeers {
         }
     }
 
-    /// Closes all that is open. Returns how many connections that were.
+    /// Closes all peers. Returns how many were open.
     func closeAll() -> Int {
         let cut = count
         for list in [active, head, idle, blocked, lingering] { list.forEach { close($0, .shutdown) } }

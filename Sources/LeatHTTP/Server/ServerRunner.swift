@@ -15,14 +15,14 @@ final class ServerRunner: @unchecked Sendable {
     private let loop: EventLoop
     /// Where it rests.
     let spot: ParkingSpot
-    /// The task that it is, until it ends.
+    /// Its task, until that ends.
     @exclusivity(unchecked) var task: Task<Void, Never>?
-    /// The exchange that is being served. Its peer is busy.
+    /// The exchange that it serves. The exchange's peer is busy.
     @exclusivity(unchecked) private var exchange: Unmanaged<ServerExchange>?
-    /// Requests served on it in a row.
+    /// How many requests it has served there in a row.
     @exclusivity(unchecked) private var served = 0
 
-    /// After so many requests of one peer the others have their turn.
+    /// How many requests of one peer are served before others have their turn.
     private static var mostInARow: Int { 32 }
 
     init(_ server: HTTPServer) {
@@ -35,7 +35,7 @@ final class ServerRunner: @unchecked Sendable {
         spot = ParkingSpot(loop: server.loop)
     }
 
-    /// The server's handler, with the context of the request that is being served if it wants that.
+    /// The server's handler. If it wants the context of its request, it gets that here.
     private var handler: HTTPServer.Handler {
         switch server.handler {
         case .plain(let handler): handler
@@ -93,7 +93,7 @@ final class ServerRunner: @unchecked Sendable {
         if !answer(request, failure.response, body) { await answerWaiting(request, failure.response, body) }
     }
 
-    /// As `Task.isCancelled`, which would look the task up.
+    /// As `Task.isCancelled`, which would have to look up the task first.
     @inline(__always)
     private var isCancelled: Bool { task?.isCancelled ?? false }
 
@@ -109,7 +109,7 @@ final class ServerRunner: @unchecked Sendable {
         case request
         /// A request with a body is there.
         case upload
-        /// The turn, or the job, has had its share.
+        /// The turn or the job has no budget left.
         case pause
         /// No peer has anything to read.
         case nothing
@@ -121,7 +121,7 @@ final class ServerRunner: @unchecked Sendable {
         if !loop.spendBudget() { return .pause }
         while true {
             guard let exchange else {
-                // A handler may have cancelled its task: that is no reason to cancel the next one.
+                // A handler may have cancelled this task. The next handler must not inherit that.
                 guard !isCancelled, let peer = runners.next() else { return .nothing }
                 if !begin(peer), !loop.spendBudget() { return .pause }
                 continue
@@ -154,7 +154,7 @@ final class ServerRunner: @unchecked Sendable {
         }
     }
 
-    /// What has nothing to do with requests: the handshake of TLS, and what arrives after the last response.
+    /// Goes on with a peer that is closed, lingers, or is in its TLS handshake.
     @inline(never)
     private func beginSpecial(_ peer: ServerPeer) {
         if peer.isClosed { return peers.close(peer, .completed) }
@@ -175,7 +175,7 @@ final class ServerRunner: @unchecked Sendable {
         exchange.peerReference._withUnsafeGuaranteedRef { peers.settle($0, exchange) }
     }
 
-    /// Puts a peer that has had many requests served behind those that wait. Returns false if none waits.
+    /// Puts a peer at the end of the queue after many requests in a row. Returns false if no other peer waits.
     @inline(never)
     private func giveWay(_ exchange: ServerExchange) -> Bool {
         served = 0
@@ -183,7 +183,7 @@ final class ServerRunner: @unchecked Sendable {
         self.exchange = nil
         let peer = exchange.peer
         peer.isBusy = false
-        if peer.isClosed { peers.releaseIfUnused(peer) } else { runners.enqueue(peer) }
+        if peer.isClosed { peers.close(peer, exchange.closeReason) } else { runners.enqueue(peer) }
         return true
     }
 

@@ -2,36 +2,36 @@ import LeatLoop
 
 /// The tasks in which a server's handlers run, and the peers that wait for one of them.
 ///
-/// Connections are not bound to tasks. A runner takes one peer after the other that has something to read, for as long as no
-/// handler suspends. A handler that does suspend keeps its runner, and another one takes over. So there are as many tasks as
+/// Connections are not bound to tasks. As long as no handler suspends, one runner serves all peers that have something to read,
+/// one after the other. A handler that suspends keeps its runner, and another runner takes over. So there are as many tasks as
 /// there are suspended handlers, and one more.
 ///
-/// What makes it work is one rule: whoever takes a peer while others wait sees to it that another runner is on its way. If the
-/// handler does not suspend, that runner finds nothing to do. Confined to its loop.
+/// One rule makes that work: whoever takes a peer while others wait has another runner scheduled. If the handler does not
+/// suspend, that runner finds nothing to do. Confined to its loop.
 final class ServerRunners {
     private unowned(unsafe) let server: HTTPServer
-    // Peers that wait for a runner, first come, first served.
+    // The queue of the peers that wait for a runner.
     @exclusivity(unchecked) private var firstReady: Unmanaged<ServerPeer>?
     @exclusivity(unchecked) private var lastReady: Unmanaged<ServerPeer>?
-    /// Runners that rest, the latest first.
+    /// Where runners rest. The last one is woken first.
     @exclusivity(unchecked) private var resting: [ParkingSpot] = []
-    /// Whether a runner is about to run.
+    /// Whether a runner is scheduled that has not begun yet.
     @exclusivity(unchecked) private var isScheduled = false
     private var running: Set<ServerRunner> = []
 
-    /// So many rest at once; more end.
+    /// How many runners may rest. Others end.
     private static var mostResting: Int { 256 }
 
     init(_ server: HTTPServer) {
         self.server = server
     }
 
-    /// Tasks, those that rest included.
+    /// The number of runners, those that rest included.
     var count: Int { running.count }
 
     // MARK: Peers
 
-    /// A peer has something to read. It is served in its turn.
+    /// Puts a peer that has something to read at the end of the queue, unless it is in it.
     @inline(__always)
     func enqueue(_ peer: ServerPeer) {
         if peer.isQueued { return }
@@ -50,7 +50,7 @@ final class ServerRunners {
     @inline(__always)
     var hasWaiting: Bool { firstReady != nil }
 
-    /// The next peer to be served.
+    /// Takes the first peer out of the queue.
     @inline(__always)
     func next() -> Unmanaged<ServerPeer>? {
         guard let first = firstReady else { return nil }
@@ -70,18 +70,18 @@ final class ServerRunners {
         if let spot = resting.popLast() { spot.wake(.ready) } else { server.needsRunner() }
     }
 
-    /// Starts a runner. Called by the task of ``HTTPServer/run()``, whose task-local values the handlers inherit.
+    /// Starts a runner. The task of ``HTTPServer/run()`` calls this, so handlers inherit that task's task-local values.
     func start() {
         let runner = ServerRunner(server)
         runner.task = server.loop.startTask { await runner.run() }
         running.insert(runner)
     }
 
-    /// A runner begins to look for peers.
+    /// Called when a runner begins to look for peers.
     @inline(__always)
     func began() { isScheduled = false }
 
-    /// Whether a runner may rest until it is needed; the spot is where it waits.
+    /// Lets a runner rest at its `spot`. Returns false if it is to end instead.
     func rest(_ spot: ParkingSpot) -> Bool {
         guard resting.count < Self.mostResting, server.isRunning else { return false }
         resting.append(spot)
@@ -92,11 +92,11 @@ final class ServerRunners {
         running.remove(runner)
         runner.task = nil
         resting.removeAll { $0 === runner.spot }
-        // It may have been on its way to a peer.
+        // Peers may wait for the very runner that has ended.
         if hasWaiting, !isScheduled { schedule() }
     }
 
-    /// Gives up the peers that wait for a runner: all of them are closed.
+    /// Empties the queue when no runner will come any more. All of its peers are closed.
     func releaseWaiting(_ release: (ServerPeer) -> Void) {
         while let peer = firstReady?.takeUnretainedValue() {
             firstReady = peer.nextReady
@@ -107,7 +107,7 @@ final class ServerRunners {
         lastReady = nil
     }
 
-    /// Cancels the tasks in which handlers are suspended, and the others with them.
+    /// Cancels all runners, those whose handlers are suspended as well as those that rest.
     func cancelAll() {
         for runner in running { runner.task?.cancel() }
         endResting()

@@ -26,7 +26,7 @@ package final class RequestScanner {
     /// The last valid value of `Host`, and its text. A server has few names.
     @exclusivity(unchecked) private var lastHost = RememberedBytes()
     @exclusivity(unchecked) private var hostText = ""
-    /// Where the fields of the head lie that is being read.
+    /// Where the fields of the current head lie.
     private let entries = UnsafeMutablePointer<HTTPFieldStorage.Entry>.allocate(capacity: RequestScanner.mostFields)
 
     /// The value of `Content-Length` in the last request; -1 if there is none.
@@ -303,8 +303,9 @@ private struct Findings {
 }
 
 extension UnsafeRawPointer {
-    /// Whether a token that begins here spells `name`, which has four octets or more: lower-case letters and hyphens. With the bit
-    /// set that makes letters lower-case, no other octet of a token becomes a letter or a hyphen.
+    /// Whether a token that begins here spells `name`, whatever the case of its letters. `name` has four octets or more, all of
+    /// them lower-case letters and hyphens. Each octet is compared with the bit set that makes letters lower-case. That bit makes
+    /// no other octet of a token a letter or a hyphen.
     @inline(__always)
     fileprivate func isLetters(_ name: StaticString) -> Bool {
         let count = name.utf8CodeUnitCount
@@ -325,7 +326,7 @@ extension UnsafeRawPointer {
     }
 }
 
-/// A copy of a short sequence of bytes, to see whether the next one is the same. It never equals a longer one than it can hold.
+/// A copy of a short sequence of bytes, to see whether the next one is the same. A sequence that is too long to keep equals none.
 private struct RememberedBytes: ~Copyable {
     private let bytes = UnsafeMutableRawPointer.allocate(byteCount: RememberedBytes.longest, alignment: 8)
     /// -1 as long as nothing is remembered.

@@ -3,8 +3,8 @@ package import LeatReactor
 
 /// The buffers that all connections of one loop share, and the connections that wait to be flushed.
 ///
-/// An idle connection holds none of this: it receives into the one scratch buffer, and what it sends is gathered in a block
-/// that goes back to the spare ones when the kernel has it. Confined to its loop, which owns it.
+/// An idle connection holds none of this. Connections receive into the one scratch buffer. They gather their output in blocks,
+/// which go back to the spare ones when the kernel has taken it. Confined to its loop, which owns it.
 package final class IOBuffers: TurnEnd {
     /// Where a read lands before anyone knows how much it brings.
     private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 64)
@@ -12,17 +12,17 @@ package final class IOBuffers: TurnEnd {
     @exclusivity(unchecked) private var scratchUser: Unmanaged<BufferedConnection>?
     @exclusivity(unchecked) var spareBlocks = SpareBlocks()
 
-    // Connections with buffered output, flushed at the end of the turn, in the order in which they began to have some.
+    // The flush list: connections with buffered output, in the order in which they began to have some.
     @exclusivity(unchecked) private var firstPending: Unmanaged<BufferedConnection>?
     @exclusivity(unchecked) private var lastPending: Unmanaged<BufferedConnection>?
     @exclusivity(unchecked) private var pendingCount = 0
     private let loop: Unmanaged<EventLoop>
-    /// When the last flush began: later than the time of the turn, by as long as its jobs took.
+    /// When the last flush began. It is later than the time of the turn, since jobs have run in between.
     @exclusivity(unchecked) private var flushBegan: LoopInstant
     package var flushTime: LoopInstant { flushBegan }
 
-    /// So many connections are flushed at once, even before the turn ends: a handler that computes for long does not hold
-    /// up everything that was answered before it.
+    /// When so many connections are on the list, a job flushes them before the turn ends. So a handler that computes for long
+    /// does not hold up everything that was answered before it.
     private static var maximumPending: Int { 32 }
 
     /// The buffers of a loop, made when they are first needed.
@@ -39,7 +39,7 @@ package final class IOBuffers: TurnEnd {
 
     // MARK: Receiving
 
-    /// Lends the scratch buffer to a connection. The one that has unparsed bytes in it is told to save them first.
+    /// Lends the scratch buffer to a connection. First, the connection that has unparsed bytes in it copies them out.
     @inline(__always)
     package func scratch(for connection: BufferedConnection) -> UnsafeMutableRawBufferPointer {
         if let scratchUser { scratchUser._withUnsafeGuaranteedRef { $0.leaveScratch() } }
@@ -47,7 +47,7 @@ package final class IOBuffers: TurnEnd {
         return scratch
     }
 
-    /// The scratch buffer for bytes that are dropped at once.
+    /// Lends the scratch buffer for bytes that are dropped at once.
     package func scratchForDropping() -> UnsafeMutableRawBufferPointer {
         scratchUser?._withUnsafeGuaranteedRef { $0.leaveScratch() }
         scratchUser = nil
@@ -56,7 +56,7 @@ package final class IOBuffers: TurnEnd {
 
     // MARK: Flushing
 
-    /// Has a connection flush at the end of the turn.
+    /// Puts a connection on the flush list, unless it is on it.
     @inline(__always)
     package func scheduleFlush(_ connection: BufferedConnection) {
         if connection.isScheduled { return }
@@ -73,13 +73,13 @@ package final class IOBuffers: TurnEnd {
         if pendingCount >= Self.maximumPending { flushEarly() }
     }
 
-    /// Not from within an event or a timer: what is flushed may be closed, and its owner be in the middle of something.
+    /// Flushes if a job runs. An event or a timer never flushes: that could close the connection that the event is about.
     @inline(never)
     private func flushEarly() {
         if loop._withUnsafeGuaranteedRef({ $0.isRunningJobs }) { flushPending() }
     }
 
-    /// Takes a connection off the list.
+    /// Takes a connection off the flush list.
     package func cancelFlush(_ connection: BufferedConnection) {
         guard connection.isScheduled else { return }
         unlink(connection)
@@ -127,8 +127,8 @@ open class BufferedConnection {
     @exclusivity(unchecked) fileprivate final var nextPending: Unmanaged<BufferedConnection>?
     @exclusivity(unchecked) fileprivate final var previousPending: Unmanaged<BufferedConnection>?
     @exclusivity(unchecked) fileprivate final var isScheduled = false
-    /// Whether it is on the list of those to be flushed at the end of the turn. Not the stored property: access to one of another
-    /// module is checked for exclusivity, and a call is not.
+    /// Whether it is on the flush list. A computed property, since access to a stored property of another module is checked for
+    /// exclusivity, and a call is not.
     package final var isFlushPending: Bool { isScheduled }
 
     package init(loop: EventLoop) {
@@ -137,7 +137,7 @@ open class BufferedConnection {
 
     deinit { buffers.forget(self) }
 
-    /// Sends what is buffered, without waiting. Called at the end of a turn.
+    /// Sends what is buffered, without waiting. Called when the flush list is emptied.
     open func flushPending() { fatalError("flushPending() must be overridden") }
 
     /// Copies its unparsed bytes out of the scratch buffer, into which another connection is about to receive.

@@ -1,19 +1,20 @@
 import Glibc
 
-/// Bytes to be sent, in one block of memory: appended behind, consumed in front.
+/// Bytes to be sent, in one block of memory. They are appended at the end, and consumed at the front.
 ///
-/// It has a block only while it holds bytes. One of a connection takes it from the spare ones of its loop and gives it back
-/// there; one of its own (`init()`) allocates and frees it. A pointer from ``reserve(_:)`` is good until the next call.
+/// It has a block only while it holds bytes. The buffer of a connection takes its block from the loop's spare ones, and gives it
+/// back to them. A buffer of its own (`init()`) allocates and frees its block. A pointer from ``reserve(_:)`` is good until the
+/// next call.
 package struct OutputBuffer: ~Copyable {
     @usableFromInline package var block: UnsafeMutableRawPointer?
     @usableFromInline package var capacity = 0
     /// The bytes in front of `start` are sent.
     @usableFromInline package var start = 0
     @usableFromInline package var end = 0
-    /// Unowned: the connection holds them.
+    /// Whose spare blocks it uses; nil for none. Unowned: the connection keeps them alive.
     private let buffers: Unmanaged<IOBuffers>?
 
-    /// A buffer of its own.
+    /// Makes a buffer of its own, which belongs to no connection.
     package init() { buffers = nil }
 
     package init(_ buffers: IOBuffers) {
@@ -28,7 +29,7 @@ package struct OutputBuffer: ~Copyable {
     package var count: Int { end &- start }
     @inlinable @inline(__always)
     package var isEmpty: Bool { end == start }
-    /// What is to be sent. Good until the buffer is changed.
+    /// The bytes to be sent. Good until the buffer is changed.
     @inlinable @inline(__always)
     package var bytes: UnsafeRawBufferPointer {
         guard let block else { return UnsafeRawBufferPointer(start: nil, count: 0) }
@@ -37,7 +38,7 @@ package struct OutputBuffer: ~Copyable {
 
     // MARK: Appending
 
-    /// Room for `size` more bytes; ``commit(_:)`` says how many of them were written.
+    /// Makes room for `size` more bytes, and returns where it is. ``commit(_:)`` says how many of them were written.
     @inlinable @inline(__always)
     package mutating func reserve(_ size: Int) -> UnsafeMutableRawPointer {
         if capacity &- end < size { makeRoom(size) }
@@ -82,7 +83,7 @@ package struct OutputBuffer: ~Copyable {
 
     // MARK: Consuming
 
-    /// The first `size` bytes are sent.
+    /// Removes the first `size` bytes, which are sent.
     @inlinable @inline(__always)
     package mutating func consume(_ size: Int) {
         assert(size >= 0 && size <= count, "more was sent than was there")

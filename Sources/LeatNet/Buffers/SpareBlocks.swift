@@ -1,6 +1,6 @@
 import Glibc
 
-/// Memory for output that nobody uses now. Each block's first words say how large it is, and where the next one is.
+/// Blocks for output that nobody uses now. The first words of each block say how large it is, and where the next one is.
 struct SpareBlocks: ~Copyable {
     private struct Header {
         var next: UnsafeMutableRawPointer?
@@ -10,7 +10,7 @@ struct SpareBlocks: ~Copyable {
     private var first: UnsafeMutableRawPointer?
     private var count = 0
 
-    /// What a block has at least.
+    /// The size of the smallest block.
     static var smallestBlock: Int { 2048 }
     /// A larger block is not kept.
     static var largestBlock: Int { 65536 }
@@ -26,7 +26,7 @@ struct SpareBlocks: ~Copyable {
         }
     }
 
-    /// A block, and its capacity.
+    /// Takes out a block, or allocates one. Returns the block and its capacity.
     @inline(__always)
     mutating func take() -> (UnsafeMutableRawPointer, Int) {
         guard let block = first else { return (Self.allocate(Self.smallestBlock), Self.smallestBlock) }
@@ -36,7 +36,7 @@ struct SpareBlocks: ~Copyable {
         return (block, header.capacity)
     }
 
-    /// Takes a block back, or frees it if it is too large or there are enough.
+    /// Takes a block back. Frees it if it is too large, or if there are enough.
     @inline(__always)
     mutating func giveBack(_ block: UnsafeMutableRawPointer, _ capacity: Int) {
         guard capacity <= Self.largestBlock, count < Self.maximumCount else { return free(block) }

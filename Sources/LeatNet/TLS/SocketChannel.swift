@@ -1,12 +1,13 @@
 import Glibc
 import LeatReactor
 
-/// What OpenSSL reads from and writes to: the socket itself, without a buffer in between. In OpenSSL's terms a BIO method,
-/// made once (BIO_meth_new(3)).
+/// What OpenSSL reads from and writes to: the socket itself, without a buffer in between. OpenSSL calls it a BIO method
+/// (BIO_meth_new(3)). It is made once, for all connections.
 ///
-/// The calls never wait. OpenSSL is told to try again later, and the caller finds in the ``TLSChannel`` what the kernel said.
+/// The calls never wait. If the kernel says EAGAIN, OpenSSL is told to try again later. What the kernel has said is noted in the
+/// ``TLSChannel``.
 enum SocketChannel {
-    /// A channel for a connection, which owns it and must outlive it; nil if OpenSSL has no memory left.
+    /// Makes a channel for a connection, which must outlive it. Returns nil if OpenSSL has no memory left.
     static func make(for connection: TLSChannel, _ openSSL: OpenSSL) -> OpaquePointer? {
         guard let method, let channel = openSSL.newChannel(method) else { return nil }
         openSSL.setChannelData(channel, Unmanaged.passUnretained(connection).toOpaque())
@@ -26,7 +27,7 @@ enum SocketChannel {
         return method
     }()
 
-    // BIO_FLAGS_READ, _WRITE and _SHOULD_RETRY, which the macros set and clear.
+    // BIO_FLAGS_READ and _WRITE, each with _SHOULD_RETRY: what OpenSSL's macros set and clear.
     private static var retryRead: Int32 { 0x01 | 0x08 }
     private static var retryWrite: Int32 { 0x02 | 0x08 }
     private static var anyRetry: Int32 { 0x0F }

@@ -246,7 +246,9 @@ package final class TLSChannel: @unchecked Sendable {
         var count = 0
         switch attempt({ openSSL.read(connection, buffer.baseAddress!, buffer.count, &count) }) {
         case .done: return count
-        case .waits: return -Int(EAGAIN)
+        case .waits(let readiness):
+            if readiness.contains(.writable) { socket.receiveWhenWritable() }
+            return -Int(EAGAIN)
         case .closedCleanly: return 0
         case .systemError(let code): return -Int(code)
         case .ended: fail(.truncated, "\(server): the connection ended without close_notify")

@@ -1,9 +1,9 @@
 /// A clock for tests: it stands still until `advance(by:)`, or, with `autojump`, until the loop has nothing left to do
 /// but wait for a timer, and then jumps to that timer's deadline.
 ///
-/// The autojump happens only when no task is ready, no other thread has handed work over, and two polls found no event; between
-/// them pass 50 µs, or 3 ms before a jump of a second or more. Sockets inside the process therefore keep working under it; a peer in another process looks like
-/// silence, so use a plain manual clock there. Thread-safe.
+/// The clock jumps only when no task is ready, no other thread has handed work over, and two polls have found no event. The
+/// second poll comes 50 µs after the first, and before a jump of a second or more it waits for up to 3 ms. So sockets inside the
+/// process keep working. A peer in another process looks like silence: use a plain manual clock there. Thread-safe.
 public final class ManualClock: Sendable {
     private struct State {
         var now: LoopInstant

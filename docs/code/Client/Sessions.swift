@@ -73,7 +73,7 @@ func sessions() async throws {
 /// What the functions above ask for.
 @Sendable func api(_ request: HTTPRequest, _ body: HTTPBodyReader) async throws -> HTTPServerResponse {
     let fields = request.headerFields
-    switch request.path {
+    switch request.uri.path {
     case "/v2/old": return HTTPServerResponse(status: .movedPermanently, headerFields: [.location: "older"])
     case "/v2/older": return HTTPServerResponse(status: .temporaryRedirect, headerFields: [.location: "/v2/new?a"])
     case "/v2/whoami": return HTTPServerResponse(body: .text(fields[.authorization] ?? "nobody"))

@@ -78,7 +78,7 @@ func streaming() async throws {
 
 /// What the functions above ask for.
 @Sendable func library(_ request: HTTPRequest, _ body: HTTPBodyReader) async throws -> HTTPServerResponse {
-    switch request.path {
+    switch request.uri.path {
     case "/large":
         let piece = [UInt8](repeating: 0, count: 1 << 16)
         return HTTPServerResponse(body: .stream { writer in for _ in 0..<256 { try await writer.write(piece) } })

@@ -66,7 +66,7 @@ func timeouts() async throws {
     let (listener, silent) = try silentServer()
     let tries = Tries()
     try await serving { request, _ in
-        if request.path == "/busy" {
+        if request.uri.path == "/busy" {
             return HTTPServerResponse(status: .serviceUnavailable, headerFields: [.retryAfter: "120"])
         }
         return HTTPServerResponse(status: tries.next() == 3 ? .ok : .badGateway)

@@ -85,7 +85,7 @@ func whatElseCame(_ client: HTTPClient, _ url: HTTPURL) async {
 func orders() throws -> HTTPServer {
     try HTTPServer.bind(to: .loopback(port: 0)) { request, body in
         switch (request.method, request.headerFields.mediaType?.essence) {
-        case (.get, _) where request.path == "/missing":
+        case (.get, _) where request.uri.path == "/missing":
             return HTTPServerResponse(status: .notFound)
         case (.get, _):
             return try HTTPServerResponse(encoding: [Order(item: "sieve", count: 2)], with: JSON())

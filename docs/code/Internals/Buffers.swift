@@ -57,7 +57,7 @@ private func receive(_ http: HTTPConnection) async throws {
         switch event {
         case .head:
             let request = http.parser.takeRequestHead().request
-            print("  head of \(request.path!): its fields are copied, \(request.headerFields.byteCount) bytes")
+            print("  head of \(request.uri.path): its fields are copied, \(request.headerFields.byteCount) bytes")
         case .body(let bytes):
             print("  body, \(bytes.count) bytes, \(place(bytes))")
         case .end:

@@ -20,7 +20,7 @@ import Leat
 
 func redirecting(at address: SocketAddress) throws -> HTTPServer {
     try HTTPServer.bind(to: address) { request, _ in
-        guard request.path == "/old" else { return HTTPServerResponse(body: .text("here")) }
+        guard request.uri.path == "/old" else { return HTTPServerResponse(body: .text("here")) }
         return HTTPServerResponse(status: .found, headerFields: [.location: "/new"])
     }
 }

@@ -45,7 +45,7 @@ func whyNot(_ client: HTTPClient) async {
 func overAUnixSocket(path: String) async throws {
     let address = try SocketAddress.unix(path: path)
     let server = try HTTPServer.bind(to: address) { request, _ in
-        HTTPServerResponse(body: .text("\(request.headerFields[.host]!) \(request.path!)"))
+        HTTPServerResponse(body: .text("\(request.headerFields[.host]!) \(request.uri.path)"))
     }
     let serving = Task { try await server.run() }
     var configuration = HTTPClient.Configuration()

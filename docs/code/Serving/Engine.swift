@@ -25,7 +25,7 @@ func talkative() -> HTTPServer.Configuration {
     configuration.observer = { event in
         switch event.kind {
         case .requestEnded(let status, _, let duration): print("request \(event.request ?? 0):", status, duration)
-        case .requestRefused, .requestFailed, .shutdownBegan, .shutdownEnded: print(event)
+        case .requestRefused, .requestFailed, .requestCut, .shutdownBegan, .shutdownEnded: print(event)
         default: break
         }
     }
@@ -34,7 +34,8 @@ func talkative() -> HTTPServer.Configuration {
 
 func count(_ server: HTTPServer) {
     let metrics = server.metrics
-    print(metrics.requestsEnded, "answered,", metrics.requestsFailed, "failed,", metrics.requestsRefused, "refused")
+    print(metrics.requestsEnded, "answered,", metrics.requestsCut, "cut,", metrics.requestsRefused, "refused")
+    print(metrics.requestsFailed, "errors")
     print(metrics.connectionsOpen, "connections,", metrics.connectionsIdle, "of them idle")
 }
 

@@ -27,13 +27,13 @@ import Leat
 
 func greeter() throws -> HTTPServer {
     let server = try HTTPServer.bind(to: .loopback(port: 0)) { request, body in
-        switch (request.method, request.path) {
+        switch (request.method, request.uri.path) {
         case (.post, "/count"):
             var count = 0
             for try await piece in body { count += piece.count }
             return HTTPServerResponse(body: .text("\(count) bytes\n"))
         case (.get, _):
-            return HTTPServerResponse(body: .text("hello from \(request.path ?? "/")\n"))
+            return HTTPServerResponse(body: .text("hello from \(request.uri.path)\n"))
         default:
             return HTTPServerResponse(status: .methodNotAllowed)
         }

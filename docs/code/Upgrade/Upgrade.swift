@@ -21,7 +21,7 @@ import Leat
 
 func gateway(to backend: SocketAddress) throws -> HTTPServer {
     try HTTPServer.bind(to: .loopback(port: 0)) { request, _ in
-        switch request.path {
+        switch request.uri.path {
         case "/shout":
             return .upgrade(to: "shout") { stream in
                 while let bytes = try await stream.read() {

@@ -7,8 +7,8 @@ public import LeatReactor
 /// configuration.observer = { event in print(event) }
 /// ```
 ///
-/// A connection is accepted once and closed once. A request is started once, and then ends or is cut once; in between come the
-/// heads of its response, the last of which is the final one. What is no request is refused instead, and never reaches a handler.
+/// A connection is accepted once and closed once. A request is started once, and then either ends or is cut, once. In between
+/// comes the head of its response. What is no request is refused instead, and never reaches a handler.
 public struct HTTPServerEvent: Sendable, CustomStringConvertible {
     /// What can happen. More may be added: a `switch` needs a `default`.
     public enum Kind: Sendable {
@@ -25,16 +25,18 @@ public struct HTTPServerEvent: Sendable, CustomStringConvertible {
         /// - `bytes`: The size of the response in bytes, head included; nil if it is not known.
         /// - `duration`: The time since `requestStarted`.
         case requestEnded(HTTPResponse.Status, bytes: Int?, duration: Duration)
-        /// The handler, or what writes the body of its response, threw this error, or the response cannot be sent. The request ends
-        /// afterwards, with 500, or is cut.
+        /// Something was the server's fault: the handler has thrown this error, or the closure that writes the body has, or the
+        /// response cannot be sent as it is. The request then ends or is cut.
         case requestFailed(any Error)
-        /// The response could not be sent to its end.
+        /// The response could not be handed over to its end, because of this error: the client had gone or did not take it, or
+        /// the closure that writes the body threw.
         case requestCut(any Error)
-        /// What the client sent is no request, or more than the server takes: it was answered with this status, without a handler.
+        /// What the client sent is no request, or more than the server takes. It was answered with this status, without a
+        /// handler.
         case requestRefused(HTTPResponse.Status)
         /// The server accepts no more connections, and waits for the requests under way.
         case shutdownBegan
-        /// The last connection has ended. So many of them were cut off at the end of the `shutdownTimeout`.
+        /// The last connection has ended. `cut` connections were cut off at the end of the `shutdownTimeout`.
         case shutdownEnded(cut: Int)
     }
 

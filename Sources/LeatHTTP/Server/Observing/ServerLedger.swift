@@ -41,6 +41,7 @@ extension HTTPServer {
         exchange.requestBegan = loop.clock.now
         exchange.sentBefore = exchange.bytesSent + exchange.output.count
         exchange.reportsHead = true
+        exchange.substitute = nil
         observe(.requestStarted(request), exchange)
     }
 
@@ -54,6 +55,7 @@ extension HTTPServer {
     @inline(never)
     private func observeEnd(_ exchange: ServerExchange, _ status: HTTPResponse.Status) {
         let bytes = exchange.bytesSent + exchange.output.count - exchange.sentBefore
+        let status = exchange.substitute ?? status
         responseHeadWasSent(exchange, status)
         let duration = exchange.requestBegan.duration(to: loop.clock.now)
         observe(.requestEnded(status, bytes: bytes, duration: duration), exchange)
