@@ -56,7 +56,7 @@ struct IdleCase {
                 return try Self.measure(try start(), placement, options, use)
             }
             let floor = try measure("the floor") { try .floor(on: placement.server) }
-            let leat = try measure("Leat") { try .leat(on: placement.server) }
+            let leat = try measure("Leat") { try .leat(on: placement.server, hasRoutes: true) }
             var nginx: Result?
             if includesNginx, use.isKnownToNginx,
                 let server = try ServerProcess.nginx(on: placement.server, connections: connections)

@@ -44,8 +44,9 @@ final class ServerProcess {
 
     static func floor(on cpu: Int32?) throws -> ServerProcess { try ServerProcess(["floor-server"], on: cpu) }
 
-    static func leat(on cpu: Int32?, timers: Int = 0) throws -> ServerProcess {
-        try ServerProcess(["serve", "--port", "0", "--ends-with-input", "--timers", "\(timers)"], on: cpu)
+    static func leat(on cpu: Int32?, timers: Int = 0, hasRoutes: Bool = false) throws -> ServerProcess {
+        let options = ["--port", "0", "--ends-with-input", "--timers", "\(timers)"] + (hasRoutes ? ["--routes"] : [])
+        return try ServerProcess(["serve"] + options, on: cpu)
     }
 
     /// Nil if nginx is not installed.

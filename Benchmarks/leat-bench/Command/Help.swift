@@ -24,9 +24,10 @@ enum Help {
                         requests=… seconds=… cpu_user=… cpu_sys=… bytes=…
                         Options: -n REQUESTS (default 100,000), -c CONNECTIONS (default 64), --details,
                         --stream (reads bodies in pieces, instead of collecting them)
-          serve         Leat's server: answers every GET with 'Hello, World!', but /chunked with 1 MiB in chunks and
-                        /events with \(LeatServe.eventCount) events; /upload drops what is posted to it.
-                        Options: --port P (default 8080; 0: any), --timers N (sets timers that are far away)
+          serve         Leat's server: answers every GET with 'Hello, World!'.
+                        Options: --port P (default 8080; 0: any), --timers N (sets timers that are far away),
+                        --routes (answers /chunked with 1 MiB in chunks, /events with \(LeatServe.eventCount)
+                        events, and drops what is posted to /upload)
           micro CASE    one of \(MicroWorkload.names); prints one line of figures
           help          this text
 

@@ -179,6 +179,8 @@ struct LoadOptions {
 /// `leat-bench serve`
 struct ServeOptions {
     var port: UInt16
+    /// Whether a few paths have answers of their own.
+    var hasRoutes = false
     /// How many timers are set, none of which comes to fire.
     var timers = 0
     /// Whether the end of standard input ends the server.
@@ -191,6 +193,7 @@ struct ServeOptions {
             case .option("--port"): port = try arguments.port()
             case .option("--timers"): timers = try arguments.number(of: "--timers", in: 0...10_000_000)
             case .option("--ends-with-input"): endsWithInput = true
+            case .option("--routes"): hasRoutes = true
             default: throw UsageError(notUnderstood: word)
             }
         }

@@ -17,16 +17,14 @@ struct LeatServe {
     func run() async throws {
         let calls = SystemCallCounts.ofThisThread
         let counter = RequestCounter()
+        let hasRoutes = options.hasRoutes
         var configuration = HTTPServer.Configuration()
         // Thousands of connections are idle while one after the other is opened.
         configuration.idleTimeout = .seconds(600)
         let address = SocketAddress.loopback(port: options.port)
         let server = try HTTPServer.bind(to: address, configuration: configuration) { request, body in
             counter.requests += 1
-            // The path that is measured is told from all others by its length.
-            if let path = request.path, path.utf8.count > 1, let answer = try await Self.answer(path, body) {
-                return answer
-            }
+            if hasRoutes, let answer = try await Self.answer(request.path ?? "", body) { return answer }
             guard request.method == .get else {
                 return HTTPServerResponse(status: .methodNotAllowed, headerFields: [.allow: "GET"])
             }

@@ -9,3 +9,6 @@ void clinux_set_cancellation_callback(void (*function)(void *context));
 // record for the removal, which has to come before the task's function that added it returns.
 void *clinux_add_cancellation_handler(void *context);
 void clinux_remove_cancellation_handler(void *record);
+
+// Whether a task is cancelled, of which the caller knows that it is alive: `Task.isCancelled` would count references to it.
+_Bool clinux_task_is_cancelled(void *task);

@@ -1,3 +1,4 @@
+import CLinux
 import LeatLoop
 import LeatNet
 import LeatReactor
@@ -16,7 +17,11 @@ final class ServerRunner: @unchecked Sendable {
     /// Where it rests.
     let spot: ParkingSpot
     /// Its task, until that ends.
-    @exclusivity(unchecked) var task: Task<Void, Never>?
+    @exclusivity(unchecked) var task: Task<Void, Never>? {
+        didSet { taskAddress = task.map { unsafeBitCast($0, to: UnsafeMutableRawPointer.self) } }
+    }
+    /// The same task, for a question that would otherwise count references to it.
+    @exclusivity(unchecked) private var taskAddress: UnsafeMutableRawPointer?
     /// The exchange that it serves. The exchange's peer is busy.
     @exclusivity(unchecked) private var exchange: Unmanaged<ServerExchange>?
     /// How many requests it has served there in a row.
@@ -93,9 +98,9 @@ final class ServerRunner: @unchecked Sendable {
         if !answer(request, failure.response, body) { await answerWaiting(request, failure.response, body) }
     }
 
-    /// As `Task.isCancelled`, which would have to look up the task first.
+    /// As `Task.isCancelled`, which would have to look up the task first. A `Task` is one reference; it is alive while it runs.
     @inline(__always)
-    private var isCancelled: Bool { task?.isCancelled ?? false }
+    private var isCancelled: Bool { clinux_task_is_cancelled(taskAddress.unsafelyUnwrapped) }
 
     private func rest() async -> Bool {
         guard !isCancelled, runners.rest(spot) else { return false }
