@@ -201,7 +201,9 @@ public final class EventLoop: @unchecked Sendable {
         }
     }
 
-    /// Nobody will drive this loop any more.
+    /// Whether nobody will drive this loop any more.
+    package var hasEnded: Bool { isOver.load(ordering: .acquiring) }
+
     func markOver() { isOver.store(true, ordering: .releasing) }
 
     /// What the layer above does at the end of each turn. `make` is called the first time.

@@ -61,6 +61,7 @@ extension HTTPConnection {
         while true {
             if try tryFill() { return !sawEnd }
             try await waitForInput(timeout: timeout, deadline: deadline)
+            if !loop.spendBudget() { await Task.yield() }
         }
     }
 

@@ -19,6 +19,7 @@ extension HTTPConnection {
         while true {
             if try tryFill(&body) { return !sawEnd }
             try await waitForInput(timeout: timeout, deadline: deadline)
+            if !loop.spendBudget() { await Task.yield() }
         }
     }
 }

@@ -16,7 +16,7 @@ extension HTTPConnection {
 
     /// Takes back the output that was to be sent at the end of the turn. Returns false if the turn has ended since.
     package final func takeBackOutput() -> Bool {
-        guard isFlushPending else { return false }
+        guard isFlushPending, !awaitsWritable else { return false }
         buffers.cancelFlush(self)
         output.removeAll()
         return true

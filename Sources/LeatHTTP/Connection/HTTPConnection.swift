@@ -60,7 +60,7 @@ package class HTTPConnection: BufferedConnection {
         socketReference = .passUnretained(socket)
         self.tls = tls
         parser = HTTPParser(role: role, limits: limits)
-        output = OutputBuffer(.of(loop))
+        output = OutputBuffer(.of(loop), keepsSmallBlock: !isOwned)
         super.init(loop: loop)
     }
 
@@ -93,7 +93,8 @@ package class HTTPConnection: BufferedConnection {
     package final func close() {
         discardUnparsed()
         buffers.cancelFlush(self)
-        if let tls { tls.sendCloseNotify() }
+        // Of what is cut off nobody may think that this is its end.
+        if let tls, !isCutOff, sendError == 0 { tls.sendCloseNotify() }
         socket.close()
     }
 

@@ -6,8 +6,8 @@ final class ExchangePool {
     @exclusivity(unchecked) private var first: Unmanaged<ServerExchange>?
     @exclusivity(unchecked) private var count = 0
 
-    /// The most exchanges that are kept. Each holds about half a kilobyte, and no buffer.
-    private static var maximumCount: Int { 256 }
+    /// The most exchanges that are kept. Each holds about half a kilobyte, and a block of 2 KiB for output.
+    private static var maximumCount: Int { 64 }
 
     init(_ server: HTTPServer) {
         self.server = server

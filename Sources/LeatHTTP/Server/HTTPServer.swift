@@ -173,6 +173,8 @@ public final class HTTPServer: @unchecked Sendable {
     /// from an observer, and more than once.
     public func beginGracefulShutdown() {
         loop.execute {
+            // With its loop the server has ended as well.
+            if self.loop.hasEnded { return }
             // Outside of a job the caller is an observer, and the server is in the middle of an event or a timer.
             if self.loop.isRunningJobs { self.beginShutdown() } else { self.loop.schedule { self.beginShutdown() } }
         }

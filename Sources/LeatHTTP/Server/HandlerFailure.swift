@@ -31,6 +31,9 @@ package struct HandlerFailure: Sendable {
             error.kind == .contentType && error.status == nil ? .unsupportedMediaType : nil
         case is DecodingError:
             .badRequest
+        case let error as HTTPError where requestBodyFailed && (error.kind == .connection || error.kind == .tls):
+            // The client is gone, and nobody reads the answer.
+            .badRequest
         case let error as HTTPError where requestBodyFailed || !error.isUpstream:
             clientFault(error.kind)
         default:

@@ -135,6 +135,7 @@ extension ServerExchange {
     ) async throws {
         // The head does not wait for the first piece.
         flushLater()
+        isStreamingUntilClose = framing == .untilClose
         let times = ExchangeTimes(began: loop.clock.now, readTimeout: server.writeTimeout)
         let writer = HTTPBodyWriter(self, framing: framing, times)
         defer {
@@ -144,6 +145,7 @@ extension ServerExchange {
         do {
             try await produce(writer)
             try writer.finish()
+            isStreamingUntilClose = false
         } catch {
             // An error that its writer has thrown is the client's doing. A cancellation is the end of the server.
             if !writer.hasFailed, !(error is CancellationError) { server.requestFailed(self, request, error) }

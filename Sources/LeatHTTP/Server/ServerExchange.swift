@@ -25,6 +25,8 @@ final class ServerExchange: HTTPConnection {
     @exclusivity(unchecked) var waitsForFlush = false
     /// Whether a request was taken since the clock of a head began.
     @exclusivity(unchecked) var hasServed = false
+    /// Whether a body is under way whose end is the end of the connection.
+    @exclusivity(unchecked) var isStreamingUntilClose = false
     /// Whether a task may have waited for this peer.
     @exclusivity(unchecked) var mayHaveWaited = false
     /// The value of ``bytesSent`` when the kernel last took no more.
@@ -105,7 +107,7 @@ final class ServerExchange: HTTPConnection {
 
     /// The client has the write timeout to take more. The clock begins anew only if bytes were sent since it began.
     override func outputDidBlock() {
-        if sentWhenBlocked != bytesSent { server.peers.outputDidBlock(peer) }
+        server.peers.outputDidBlock(peer, hasSent: sentWhenBlocked != bytesSent)
         sentWhenBlocked = bytesSent
     }
 

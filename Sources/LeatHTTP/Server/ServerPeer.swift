@@ -35,6 +35,8 @@ final class ServerPeer: Socket, @unchecked Sendable {
     /// Bytes that were dropped while it lingered.
     @exclusivity(unchecked) var dropped: Int32 = 0
     @exclusivity(unchecked) var phase = Phase.open
+    /// Whether the time for its head was over when the last bytes arrived.
+    @exclusivity(unchecked) var isLate = false
     /// Whether it waits for a runner.
     @exclusivity(unchecked) var isQueued = false
     /// Whether a runner works on it.

@@ -59,7 +59,7 @@ final class ServerPeers {
         idle = PeerList(timeout: server.configuration.idleTimeout.clampedNanoseconds, reactor: reactor)
         blocked = PeerList(timeout: server.writeTimeout, reactor: reactor)
         lingering = PeerList(timeout: Self.lingerTime, reactor: reactor)
-        head.expire = { [unowned(unsafe) self] in unlessBusy($0) { headTimedOut($0) } }
+        head.expire = { [unowned(unsafe) self] in headIsLate($0) }
         idle.expire = { [unowned(unsafe) self] in
             unlessBusy($0) { close($0, self.server.isShuttingDown ? .shutdown : .idle) }
         }
@@ -103,7 +103,7 @@ final class ServerPeers {
     @inline(__always)
     func rest(_ peer: ServerPeer, _ exchange: ServerExchange, at now: LoopInstant) {
         if exchange.isBlocked {
-            if !isIn(blocked, peer) { outputDidBlock(peer) }
+            outputDidBlock(peer, hasSent: false)
             return
         }
         if exchange.endsAfterFlush { return linger(peer, exchange) }
@@ -113,11 +113,10 @@ final class ServerPeers {
         }
         if exchange.isBetweenRequests {
             exchanges.detach(exchange, from: peer)
+            if peer.isLate { peer.isLate = false }
             move(peer, to: idle, at: now)
-        } else if exchange.hasServed || !isIn(head, peer) {
-            // The clock of a head begins with its first byte, and not anew with each.
-            exchange.hasServed = false
-            move(peer, to: head, at: now)
+        } else {
+            awaitHead(peer, exchange, at: now)
         }
     }
 
@@ -133,8 +132,8 @@ final class ServerPeers {
     }
 
     /// Called when the client does not take everything now. Its time begins.
-    func outputDidBlock(_ peer: ServerPeer) {
-        if !peer.isClosed { move(peer, to: blocked, at: loop.clock.now) }
+    func outputDidBlock(_ peer: ServerPeer, hasSent: Bool) {
+        if !peer.isClosed, hasSent || !isIn(blocked, peer) { move(peer, to: blocked, at: loop.clock.now) }
     }
 
     /// Called when a request may take long, because of its handler or its client.
@@ -145,7 +144,8 @@ final class ServerPeers {
     /// Called at the end of the TLS handshake. The first head has its full time from then on.
     func handshakeDidEnd(_ peer: ServerPeer) {
         peer.phase = .open
-        move(peer, to: head, at: loop.clock.now)
+        peer.isLate = false
+        move(peer, to: server.isShuttingDown ? idle : head, at: loop.clock.now)
     }
 
     @inline(__always)
@@ -164,6 +164,30 @@ final class ServerPeers {
     /// Ends a peer whose time is over, unless a runner works on it or is about to.
     private func unlessBusy(_ peer: ServerPeer, _ end: (ServerPeer) -> Void) {
         if peer.isBusy || peer.isQueued { move(peer, to: active, at: loop.clock.now) } else { end(peer) }
+    }
+
+    /// Waits for the rest of a head. Its clock begins with its first byte, and not anew with each.
+    private func awaitHead(_ peer: ServerPeer, _ exchange: ServerExchange, at now: LoopInstant) {
+        if exchange.hasServed {
+            peer.isLate = false
+        } else if peer.isLate {
+            return headTimedOut(peer)
+        } else if isIn(head, peer) {
+            return
+        }
+        exchange.hasServed = false
+        move(peer, to: head, at: now)
+    }
+
+    /// The time for a head is over. What has arrived in the last moment is looked at first.
+    private func headIsLate(_ peer: ServerPeer) {
+        if peer.isQueued { peer.isLate = true }
+        unlessBusy(peer) { headTimedOut($0) }
+    }
+
+    /// TLS waits for more. It has no more time than it had.
+    func handshakeWaits(_ peer: ServerPeer) {
+        if peer.isLate { close(peer, .timedOut) }
     }
 
     private func headTimedOut(_ peer: ServerPeer) {
@@ -220,6 +244,7 @@ final class ServerPeers {
     /// As ``close(_:_:)``, but resets the connection, so that the client sees a failure.
     func abort(_ peer: ServerPeer, _ reason: HTTPServerEvent.CloseReason) {
         if !peer.isClosed { peer.discardUnsentOnClose() }
+        peer.exchange?._withUnsafeGuaranteedRef { $0.isCutOff = true }
         close(peer, reason)
     }
 
@@ -262,7 +287,12 @@ final class ServerPeers {
     /// Closes all peers. Returns how many were open.
     func closeAll() -> Int {
         let cut = count
-        for list in [active, head, idle, blocked, lingering] { list.forEach { close($0, .shutdown) } }
+        for list in [active, head, idle, blocked, lingering] {
+            list.forEach { peer in
+                let isUntilClose = peer.exchange?._withUnsafeGuaranteedRef { $0.isStreamingUntilClose } ?? false
+                if isUntilClose { abort(peer, .shutdown) } else { close(peer, .shutdown) }
+            }
+        }
         return cut
     }
 }

@@ -168,7 +168,7 @@ final class ServerRunner: @unchecked Sendable {
         case .done, nil:
             peers.handshakeDidEnd(peer)
             if peer.tls?.hasBufferedInput == true || peer.mayBeReadable { runners.enqueue(peer) }
-        case .waiting: break
+        case .waiting: peers.handshakeWaits(peer)
         case .failed(let error): peers.close(peer, .failed(error))
         }
     }

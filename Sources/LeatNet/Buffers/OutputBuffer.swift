@@ -11,14 +11,22 @@ package struct OutputBuffer: ~Copyable {
     /// The bytes in front of `start` are sent.
     @usableFromInline package var start = 0
     @usableFromInline package var end = 0
+    /// A block of this capacity at most is kept while the buffer is empty.
+    @usableFromInline package let keptCapacity: Int
     /// Whose spare blocks it uses; nil for none. Unowned: the connection keeps them alive.
     private let buffers: Unmanaged<IOBuffers>?
 
     /// Makes a buffer of its own, which belongs to no connection.
-    package init() { buffers = nil }
+    package init() {
+        buffers = nil
+        keptCapacity = 0
+    }
 
-    package init(_ buffers: IOBuffers) {
+    /// - Parameter keepsSmallBlock: Whether it keeps a block of the smallest size when it is empty: for the few that are in use
+    ///   all the time.
+    package init(_ buffers: IOBuffers, keepsSmallBlock: Bool = false) {
         self.buffers = .passUnretained(buffers)
+        keptCapacity = keepsSmallBlock ? SpareBlocks.smallestBlock : 0
     }
 
     deinit {
@@ -88,7 +96,13 @@ package struct OutputBuffer: ~Copyable {
     package mutating func consume(_ size: Int) {
         assert(size >= 0 && size <= count, "more was sent than was there")
         start &+= size
-        if start == end { removeAll() }
+        guard start == end else { return }
+        if capacity <= keptCapacity {
+            start = 0
+            end = 0
+        } else {
+            removeAll()
+        }
     }
 
     /// Drops everything, and gives the block back.

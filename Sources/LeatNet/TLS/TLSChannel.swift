@@ -20,6 +20,11 @@ package final class TLSChannel: @unchecked Sendable {
     // What the kernel last answered to OpenSSL.
     private var lastReceived = -Int(EAGAIN)
     private var lastSent = 0
+    /// Ciphertext that the kernel did not take. OpenSSL is never told so: a record of which a part is sent would be in the way
+    /// of what reading makes it send, an answer to a key update for example. Empty, and without memory, nearly always.
+    private var unsent: OutputBuffer
+    /// Octets of plaintext that are encrypted, in part still ``unsent``, and not yet reported as sent.
+    private var encrypted = 0
     /// Why the connection is of no more use.
     package private(set) var failure: TLSError?
 
@@ -28,6 +33,7 @@ package final class TLSChannel: @unchecked Sendable {
         self.context = context
         self.socket = socket
         openSSL = context.openSSL
+        unsent = OutputBuffer(.of(socket.loop))
         server = "\(serverName):\(port)"
         openSSL.clearErrors()
         guard let connection = openSSL.new(context.pointer) else {
@@ -137,10 +143,30 @@ package final class TLSChannel: @unchecked Sendable {
         return lastReceived
     }
 
+    /// Takes all of it: what the kernel does not take waits in ``unsent``.
     func send(_ bytes: UnsafeRawBufferPointer) -> Int {
-        lastSent = socket.trySend(bytes)
-        return lastSent
+        var sent = 0
+        if unsent.isEmpty {
+            lastSent = socket.trySend(bytes)
+            if lastSent < 0, lastSent != -Int(EAGAIN) { return lastSent }
+            sent = max(0, lastSent)
+        }
+        if sent < bytes.count { unsent.append(UnsafeRawBufferPointer(rebasing: bytes[sent...])) }
+        return bytes.count
     }
+
+    /// Sends the ciphertext that is left. Returns 0 if that was all of it, or -errno.
+    private func flush() -> Int {
+        while !unsent.isEmpty {
+            let sent = socket.trySend(unsent.bytes)
+            if sent < 0 { return sent }
+            unsent.consume(sent)
+        }
+        return 0
+    }
+
+    /// So much ciphertext may wait to be sent before nothing more is received: each record that arrives can make some.
+    private static var maximumUnsent: Int { 65536 }
 
     // MARK: The handshake
 
@@ -155,6 +181,8 @@ package final class TLSChannel: @unchecked Sendable {
     /// Goes on with the handshake as far as it can without waiting.
     package func continueHandshake() -> HandshakeProgress {
         let outcome = attempt { openSSL.handshake(connection) }
+        let pending = flush()
+        if pending == -Int(EAGAIN) { return .waiting(for: .writable) }
         switch outcome {
         case .done: return .done
         case .waits(let readiness): return .waiting(for: readiness)
@@ -243,12 +271,14 @@ package final class TLSChannel: @unchecked Sendable {
     /// ``failure`` says more.
     package func tryReceive(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         if failure != nil { return -Int(EPROTO) }
+        if flush() == -Int(EAGAIN), unsent.count > Self.maximumUnsent {
+            socket.receiveWhenWritable()
+            return -Int(EAGAIN)
+        }
         var count = 0
         switch attempt({ openSSL.read(connection, buffer.baseAddress!, buffer.count, &count) }) {
         case .done: return count
-        case .waits(let readiness):
-            if readiness.contains(.writable) { socket.receiveWhenWritable() }
-            return -Int(EAGAIN)
+        case .waits: return -Int(EAGAIN)
         case .closedCleanly: return 0
         case .systemError(let code): return -Int(code)
         case .ended: fail(.truncated, "\(server): the connection ended without close_notify")
@@ -261,10 +291,18 @@ package final class TLSChannel: @unchecked Sendable {
     /// until then the answer is -EAGAIN, and the same octets are to be offered again.
     package func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
         if failure != nil { return -Int(EPROTO) }
-        guard !bytes.isEmpty else { return 0 }
+        let pending = flush()
+        if pending < 0 { return pending }
+        if encrypted > 0 || bytes.isEmpty {
+            defer { encrypted = 0 }
+            return encrypted
+        }
         var count = 0
         switch attempt({ openSSL.write(connection, bytes.baseAddress!, bytes.count, &count) }) {
-        case .done: return count
+        case .done:
+            let pending = flush()
+            if pending < 0 { encrypted = count }
+            return pending < 0 ? pending : count
         case .waits: return -Int(EAGAIN)
         case .systemError(let code): return -Int(code)
         case .closedCleanly, .ended, .protocolError:
@@ -278,7 +316,7 @@ package final class TLSChannel: @unchecked Sendable {
     package func sendCloseNotify() -> Bool {
         guard failure == nil, !socket.isClosed else { return true }
         // 0: it is sent, and the peer's is not there.
-        if case .waits(for: .writable) = attempt({ openSSL.shutdown(connection) >= 0 ? 1 : -1 }) { return false }
-        return true
+        _ = attempt { openSSL.shutdown(connection) >= 0 ? 1 : -1 }
+        return flush() != -Int(EAGAIN)
     }
 }
