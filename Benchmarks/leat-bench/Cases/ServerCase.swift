@@ -68,7 +68,7 @@ struct ServerCase {
                 "\(Format.grouped(requests)) requests a run, \(runs.leats.count) × Leat, by the floor's "
                 + "client; processor time of the server.",
             note:
-                "Leat allocates what the handler may keep: the fields of the request.",
+                "Leat uses the fields of a request again, unless the handler keeps them.",
             floor: side(runs.floor, floorLife, allocations.floor),
             leat: side(runs.leat, leatLife, allocations.leat),
             rateOverFloor: runs.ratio(\.client.rate),
