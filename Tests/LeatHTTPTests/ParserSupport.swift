@@ -13,11 +13,13 @@ enum Observed: Equatable {
 
 /// Feeds `input` to a fresh parser in pieces that end at `cuts` (ascending), then the end of the connection.
 /// Each piece is presented in memory of its own, after the octets that were not consumed.
+/// A `scanner` is asked for each request before the parser, as a server does it.
 func observe(
     _ input: [UInt8],
     _ role: HTTPParser.Role,
     limits: HTTPLimits = HTTPLimits(),
     answering method: HTTPRequest.Method = .get,
+    scanner: RequestScanner? = nil,
     cuts: some Sequence<Int> = EmptyCollection<Int>()
 ) -> [Observed] {
     var parser = HTTPParser(role: role, limits: limits)
@@ -29,7 +31,7 @@ func observe(
         for cut in Array(cuts) + [input.count] where cut > fed || cut == input.count {
             pending += input[fed..<cut]
             fed = cut
-            let consumed = try drain(&parser, pending, method, &observed)
+            let consumed = try drain(&parser, scanner, pending, method, &observed)
             pending.removeFirst(consumed)
         }
         observed.append(.finish(try parser.finish()))
@@ -42,12 +44,23 @@ func observe(
 
 private func drain(
     _ parser: inout HTTPParser,
+    _ scanner: RequestScanner?,
     _ bytes: [UInt8],
     _ method: HTTPRequest.Method,
     _ observed: inout [Observed]
 ) throws(HTTPParseError) -> Int {
     var position = 0
     while true {
+        if let scanner, parser.isIdle {
+            let length = bytes.withUnsafeBytes { scanner.scan(UnsafeRawBufferPointer(rebasing: $0[position...])) }
+            if length > 0 {
+                position += length
+                observed.append(.request(scanner.head))
+                parser.skipHead(bodyLength: scanner.contentLength)
+                if scanner.contentLength <= 0 { observed.append(.end(trailers: [:])) }
+                continue
+            }
+        }
         let (event, failure) = bytes.withUnsafeBytes { buffer -> (HTTPParser.Event?, HTTPParseError?) in
             do throws(HTTPParseError) {
                 return (try parser.parse(buffer, consumed: &position), nil)

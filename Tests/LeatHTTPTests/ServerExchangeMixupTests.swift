@@ -13,19 +13,6 @@ struct ServerExchangeMixupTests {
 
     // MARK: Responses
 
-    /// Reproducible numbers (SplitMix64).
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var value = state
-            value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-            return value ^ (value >> 31)
-        }
-    }
-
     /// Says its identifier again and again, in the ways that there are to answer. The request's body does, too.
     private static let repeating: HTTPServer.Handler = { request, body in
         let identifier = request.headerFields[id]!
@@ -70,7 +57,7 @@ struct ServerExchangeMixupTests {
     private static func misbehave(_ name: String, _ seed: UInt64, _ server: HTTPServer) async throws
         -> (wrong: [String], right: Int)
     {
-        var generator = Generator(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var wrong: [String] = []
         var right = 0
         var client = try await RawClient.connect(to: server)

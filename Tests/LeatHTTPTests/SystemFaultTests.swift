@@ -93,7 +93,7 @@ struct SystemFaultTests {
 
     @Test(arguments: [false, true], 0..<8)
     func anyNumberOfBytesAtATimeIsEnough(secure: Bool, seed: Int) throws {
-        var generator = Generator(state: UInt64(seed))
+        var generator = SeededGenerator(seed: UInt64(seed))
         let plan = FaultPlan(
             [:],
             sizes: [
@@ -112,7 +112,7 @@ struct SystemFaultTests {
 
     @Test(arguments: [false, true], 0..<8)
     func interruptionsAndFalseAlarmsDoNotMatter(secure: Bool, seed: Int) throws {
-        var generator = Generator(state: UInt64(seed))
+        var generator = SeededGenerator(seed: UInt64(seed))
         var faults: [FaultPlan.Call: [Int32]] = [:]
         for call in [FaultPlan.Call.send, .receive] {
             faults[call] = (0..<2000).map { _ in [0, EINTR, EAGAIN].randomElement(using: &generator)! }
@@ -126,19 +126,6 @@ struct SystemFaultTests {
             }
         }
         #expect(plan.delivered > 20)
-    }
-
-    /// Reproducible numbers (SplitMix64).
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var value = state
-            value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-            return value ^ (value >> 31)
-        }
     }
 
     // MARK: Failures

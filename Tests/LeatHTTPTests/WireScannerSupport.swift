@@ -117,71 +117,11 @@ final class ScannerCheck {
     }
 }
 
-/// As ``observe(_:_:limits:answering:cuts:)`` for requests, but as a server does it: a scanner is asked before the parser.
+/// Observes requests as a server parses them: a scanner is asked before the parser.
 func observeScanning(
     _ input: [UInt8],
     limits: HTTPLimits = HTTPLimits(),
     cuts: some Sequence<Int> = EmptyCollection<Int>()
 ) -> [Observed] {
-    let scanner = RequestScanner(limits: limits)
-    var parser = HTTPParser(role: .request, limits: limits)
-    var observed: [Observed] = []
-    var pending: [UInt8] = []
-    var fed = 0
-    do throws(HTTPParseError) {
-        for cut in Array(cuts) + [input.count] where cut > fed || cut == input.count {
-            pending += input[fed..<cut]
-            fed = cut
-            let consumed = try drain(&parser, scanner, pending, &observed)
-            pending.removeFirst(consumed)
-        }
-        observed.append(.finish(try parser.finish()))
-        observed.append(.unconsumed(pending.count))
-    } catch {
-        observed.append(.failure(error))
-    }
-    return observed
-}
-
-private func drain(
-    _ parser: inout HTTPParser,
-    _ scanner: RequestScanner,
-    _ bytes: [UInt8],
-    _ observed: inout [Observed]
-) throws(HTTPParseError) -> Int {
-    var position = 0
-    while true {
-        if parser.isIdle {
-            let length = bytes.withUnsafeBytes { scanner.scan(UnsafeRawBufferPointer(rebasing: $0[position...])) }
-            if length > 0 {
-                position += length
-                observed.append(.request(scanner.head))
-                parser.skipHead(bodyLength: scanner.contentLength)
-                if scanner.contentLength <= 0 { observed.append(.end(trailers: [:])) }
-                continue
-            }
-        }
-        let (event, failure) = bytes.withUnsafeBytes { buffer -> (HTTPParser.Event?, HTTPParseError?) in
-            do throws(HTTPParseError) {
-                return (try parser.parse(buffer, consumed: &position), nil)
-            } catch {
-                return (nil, error)
-            }
-        }
-        if let failure { throw failure }
-        switch event! {
-        case .needMore:
-            return position
-        case .head:
-            observed.append(.request(parser.takeRequestHead()))
-        case .body(let range):
-            if case .body(let before)? = observed.last {
-                observed[observed.count - 1] = .body(before + bytes[range])
-            } else {
-                observed.append(.body(Array(bytes[range])))
-            }
-        case .end:
-            observed.append(.end(trailers: parser.takeTrailers()))
-        }
-    }
+    observe(input, .request, limits: limits, scanner: RequestScanner(limits: limits), cuts: cuts)
 }
