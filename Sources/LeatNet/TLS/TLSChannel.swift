@@ -185,7 +185,7 @@ package final class TLSChannel: @unchecked Sendable {
         if pending == -Int(EAGAIN) { return .waiting(for: .writable) }
         switch outcome {
         case .done: return .done
-        case .waits(let readiness): return .waiting(for: readiness)
+        case .waits: return .waiting(for: .readable)
         case .systemError(let code): return .failed(NetworkError(code: code, operation: "TLS handshake"))
         case .ended, .closedCleanly:
             return .failed(fail(.handshake, "the peer closed the connection during the handshake"))
@@ -238,8 +238,8 @@ package final class TLSChannel: @unchecked Sendable {
 
     private enum Outcome {
         case done
-        /// OpenSSL wants the socket to be ready first.
-        case waits(for: Readiness)
+        /// OpenSSL wants the socket to be readable first.
+        case waits
         /// The peer has announced its end.
         case closedCleanly
         /// The connection ended without that.
@@ -255,9 +255,8 @@ package final class TLSChannel: @unchecked Sendable {
         let result = call()
         if result == 1 { return .done }
         switch openSSL.error(connection, result) {
-        // SSL_ERROR_WANT_READ, _WANT_WRITE, _ZERO_RETURN
-        case 2: return .waits(for: .readable)
-        case 3: return .waits(for: .writable)
+        // SSL_ERROR_WANT_READ, _ZERO_RETURN. There is no _WANT_WRITE: send(_:) takes every record.
+        case 2: return .waits
         case 6: return .closedCleanly
         default:
             if lastReceived == 0 { return .ended }
