@@ -39,7 +39,7 @@ package enum JSON: Equatable {
         return String(decoding: output, as: UTF8.self)
     }
 
-    /// Writes the value: on one line if there is no `indentation`, else on many that begin with as many spaces.
+    /// Writes the value on one line, or with an `indentation` on several lines, indented by that many spaces.
     private func write(to output: inout [UInt8], indentation: Int? = nil) {
         switch self {
         case .null: output += "null".utf8

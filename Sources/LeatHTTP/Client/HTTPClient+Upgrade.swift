@@ -101,7 +101,7 @@ extension HTTPBodyReader {
 public struct HTTPUpgradeRefused: Error, Sendable, CustomStringConvertible {
     /// The protocol that was asked for.
     public let protocolName: String
-    /// The answer. Of its body the first 64 KiB, as far as they came within a second.
+    /// The answer. Its body holds the first 64 KiB at most, and only what arrived within a second.
     public let response: HTTPClientResponse
 
     /// For example `the server did not switch to websocket: it answered with status 403 Forbidden`.

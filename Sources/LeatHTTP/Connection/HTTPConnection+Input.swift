@@ -109,7 +109,7 @@ extension HTTPConnection {
         return result
     }
 
-    /// As ``tryFill()``, but receives the rest of a body directly into `body`, behind what is there.
+    /// As ``tryFill()``, but receives the remaining bytes of a body directly into `body` and appends them.
     final func tryFill(_ body: inout [UInt8]) throws -> Bool {
         if socket.isClosed { throw NetworkError.closed("read") }
         assert(window.isEmpty && bodyRest > 0)

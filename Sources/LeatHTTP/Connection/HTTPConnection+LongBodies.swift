@@ -13,7 +13,7 @@ extension HTTPConnection {
     /// Whether enough is left of a body with a length to receive it directly into its array.
     var awaitsLongBody: Bool { bodyRest >= 32768 }
 
-    /// As ``fill(timeout:deadline:)``, but receives the rest of a body directly into `body`, behind what is there.
+    /// As ``fill(timeout:deadline:)``, but receives the remaining bytes of a body directly into `body` and appends them.
     func fill(_ body: inout [UInt8], timeout: Int64, deadline: LoopInstant) async throws -> Bool {
         try await takeTurn(until: deadline)
         while true {

@@ -88,7 +88,7 @@ extension ServerExchange {
 
     // MARK: The exact way
 
-    /// As ``answer(_:_:)``, for a response that has to be looked at, or that ends the connection.
+    /// As ``answer(_:_:)``, but for any response that fits into the buffer, including one that ends the connection.
     @inline(never)
     private func answerExactly(
         _ request: HTTPRequest,

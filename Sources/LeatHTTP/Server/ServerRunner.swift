@@ -20,7 +20,7 @@ final class ServerRunner: @unchecked Sendable {
     @exclusivity(unchecked) var task: Task<Void, Never>? {
         didSet { taskAddress = task.map { unsafeBitCast($0, to: UnsafeMutableRawPointer.self) } }
     }
-    /// The same task, for a question that would otherwise count references to it.
+    /// The address of ``task``, for asking whether it is cancelled without retaining it.
     @exclusivity(unchecked) private var taskAddress: UnsafeMutableRawPointer?
     /// The exchange that it serves. The exchange's peer is busy.
     @exclusivity(unchecked) private var exchange: Unmanaged<ServerExchange>?
